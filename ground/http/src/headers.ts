@@ -1,0 +1,15 @@
+/** Small readings of header values; names are always lower case. */
+import type { HeaderValues } from './message.ts';
+
+/** The first value of a header, or undefined. */
+export function header(headers: HeaderValues, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === 'string' || value === undefined ? value : value[0];
+}
+
+/** Every value of a header, in wire order. */
+export function headerAll(headers: HeaderValues, name: string): readonly string[] {
+  const value = headers[name];
+  if (value === undefined) return [];
+  return typeof value === 'string' ? [value] : value;
+}

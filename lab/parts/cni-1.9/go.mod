@@ -1,0 +1,5 @@
+module lab
+
+go 1.24.2
+
+require github.com/containernetworking/plugins v1.9.1

@@ -1,0 +1,7 @@
+module lab
+
+go 1.24.0
+
+require go.etcd.io/etcd/server/v3 v3.6.8
+replace (
+)
