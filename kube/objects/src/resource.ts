@@ -19,14 +19,24 @@ export function apiVersionOf(type: Pick<ResourceType, 'group' | 'version'>): str
 }
 
 /** Declares a resource type: `resourceType<Pod>('', 'v1', 'pods', 'Pod', true)`. */
-export function resourceType<T extends KubeObject>(group: string, version: string, resource: string, kind: string, namespaced: boolean): ResourceType<T> {
+export function resourceType<T extends KubeObject>(
+  group: string,
+  version: string,
+  resource: string,
+  kind: string,
+  namespaced: boolean,
+): ResourceType<T> {
   return { group, version, resource, kind, namespaced };
 }
 
 /** The URL path of a collection (no name) or of one object, with an optional subresource. Parts are percent-encoded. */
 export function resourcePath(
   type: ResourceType<never> | ResourceType,
-  at: { readonly namespace?: string | undefined; readonly name?: string | undefined; readonly subresource?: string | undefined } = {},
+  at: {
+    readonly namespace?: string | undefined;
+    readonly name?: string | undefined;
+    readonly subresource?: string | undefined;
+  } = {},
 ): string {
   const parts = type.group === '' ? ['api', type.version] : ['apis', type.group, type.version];
   if (type.namespaced && at.namespace !== undefined && at.namespace !== '') parts.push('namespaces', at.namespace);

@@ -112,12 +112,20 @@ const qualified = (group: string, resource: string): string => (group === '' ? r
 
 /** `pods "x" not found`, as kube-apiserver words it. */
 export function notFound(group: string, resource: string, name: string): StatusError {
-  return statusError('NotFound', `${qualified(group, resource)} "${name}" not found`, { name, ...(group === '' ? {} : { group }), kind: resource });
+  return statusError('NotFound', `${qualified(group, resource)} "${name}" not found`, {
+    name,
+    ...(group === '' ? {} : { group }),
+    kind: resource,
+  });
 }
 
 /** `pods "x" already exists`. */
 export function alreadyExists(group: string, resource: string, name: string): StatusError {
-  return statusError('AlreadyExists', `${qualified(group, resource)} "${name}" already exists`, { name, ...(group === '' ? {} : { group }), kind: resource });
+  return statusError('AlreadyExists', `${qualified(group, resource)} "${name}" already exists`, {
+    name,
+    ...(group === '' ? {} : { group }),
+    kind: resource,
+  });
 }
 
 /** `Operation cannot be fulfilled on pods "x": …`. */

@@ -1,0 +1,85 @@
+/**
+ * One model of a type for built-in kinds (from OpenAPI) and custom ones (from a CRD's openAPIV3Schema): what pruning,
+ * defaulting, validation, strategic patches and server-side apply need to know (apiextensions `structural` schema and
+ * structured-merge-diff `schema`).
+ */
+import { readOpenApi } from './schema-openapi.ts';
+import { readStructural } from './schema-structural.ts';
+import type { JsonObject, JsonValue } from './meta.ts';
+
+export type SchemaType = 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
+
+/** x-kubernetes-validations: kept as written; evaluated by whoever owns CEL. */
+export interface ValidationRule {
+  readonly rule: string;
+  readonly message?: string;
+  readonly messageExpression?: string;
+  readonly reason?: string;
+  readonly fieldPath?: string;
+  readonly optionalOldSelf?: boolean;
+}
+
+/** A node of a type. `properties`, `items` and `additionalProperties` may be getters: built-in types are recursive. */
+export interface Schema {
+  /** Absent for "any value". */
+  readonly type?: SchemaType;
+  readonly format?: string;
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  /** Schema of the values of a map; `true` takes any value. */
+  readonly additionalProperties?: Schema | boolean;
+  readonly items?: Schema;
+  readonly required?: readonly string[];
+  readonly nullable?: boolean;
+  readonly default?: JsonValue;
+
+  readonly listType?: 'atomic' | 'set' | 'map';
+  readonly listMapKeys?: readonly string[];
+  readonly mapType?: 'atomic' | 'granular';
+  /** Strategic merge patch of built-in kinds: `merge`, `replace`, `retainKeys`. */
+  readonly patchStrategy?: readonly string[];
+  readonly patchMergeKey?: string;
+
+  readonly preserveUnknownFields?: boolean;
+  readonly embeddedResource?: boolean;
+  readonly intOrString?: boolean;
+
+  readonly enum?: readonly JsonValue[];
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: boolean;
+  readonly exclusiveMaximum?: boolean;
+  readonly multipleOf?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly uniqueItems?: boolean;
+  readonly minProperties?: number;
+  readonly maxProperties?: number;
+  readonly allOf?: readonly Schema[];
+  readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
+  readonly not?: Schema;
+  readonly validations?: readonly ValidationRule[];
+}
+
+/** The definitions of an OpenAPI v2 or v3 document, by name. */
+export type Definitions = Readonly<Record<string, JsonObject>>;
+
+/**
+ * Reads `spec.versions[].schema.openAPIV3Schema` of a CRD. It does not refuse anything: `structuralErrors` does, before.
+ * An absent schema is an object that keeps unknown fields. `apiVersion`, `kind`, `metadata` of the root are added.
+ */
+export function schemaFromCrd(json: unknown): Schema {
+  return readStructural(json);
+}
+
+/**
+ * The type `ref` of OpenAPI definitions, read lazily: `$ref`s are followed on first use, once each, so that recursive
+ * types (JSONSchemaProps) are fine. Throws Error when `ref` is not among the definitions.
+ */
+export function schemaFromOpenApi(definitions: Definitions, ref: string): Schema {
+  return readOpenApi(definitions, ref);
+}
