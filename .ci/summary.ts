@@ -1,0 +1,39 @@
+/** Adds up the result files of the tiers, prints what was skipped and why, and ends with the line that CI reads. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numFailedTestSuites: number;
+  readonly success: boolean;
+  readonly testResults: readonly { readonly name: string; readonly message: string; readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[] }[];
+}
+
+const [folder = '.', failedSteps = '0'] = process.argv.slice(2);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+for (const tier of ['hermetic', 'real', 'hosts']) {
+  const file = join(folder, `${tier}.json`);
+  if (!existsSync(file)) {
+    print(`${tier}: did not run`);
+    continue;
+  }
+  const report = JSON.parse(readFileSync(file, 'utf8')) as Report;
+  print(`${tier}: ${report.numPassedTests} passed, ${report.numFailedTests} failed, ${report.numPendingTests} skipped`);
+  passed += report.numPassedTests;
+  failed += report.numFailedTests + (report.success || report.numFailedTests > 0 ? 0 : 1);
+  skipped += report.numPendingTests;
+  for (const suite of report.testResults) {
+    for (const test of suite.assertionResults) {
+      if (test.status === 'skipped' || test.status === 'pending') print(`  skipped: ${test.fullName}`);
+      if (test.status === 'failed') print(`  FAILED: ${test.fullName}`);
+    }
+  }
+}
+failed += Number(failedSteps) > 0 && failed === 0 ? Number(failedSteps) : 0;
+print(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;

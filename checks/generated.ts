@@ -1,0 +1,45 @@
+/** What is generated from the sources, as data: path and how to make its text. `generate.ts` writes, a test compares. */
+import { glob } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { ErrorEntry } from '@polyanthus/ground-base/errors';
+
+const root = join(import.meta.dirname, '..');
+
+/** A generated file, its path relative to the repository. */
+export interface GeneratedFile {
+  readonly path: string;
+  readonly make: () => Promise<string>;
+}
+
+/** One declared error code and where. */
+export interface DeclaredCode extends ErrorEntry {
+  readonly code: string;
+  /** The declaring file, relative to the repository. */
+  readonly file: string;
+}
+
+/** Every code of every `errors.ts`, by code. */
+export async function declaredCodes(): Promise<readonly DeclaredCode[]> {
+  const found: DeclaredCode[] = [];
+  for await (const file of glob('{ground,kube,engine,domains,apps}/*/src/**/errors.ts', { cwd: root })) {
+    const module = (await import(join(root, file))) as Record<string, unknown>;
+    for (const table of Object.values(module)) {
+      if (!isTable(table)) continue;
+      for (const [code, entry] of Object.entries(table.entries)) found.push({ code, file: relative(root, join(root, file)), ...entry });
+    }
+  }
+  return found.sort((one, other) => (one.code < other.code ? -1 : 1));
+}
+
+function isTable(value: unknown): value is { readonly entries: Readonly<Record<string, ErrorEntry>> } {
+  return typeof value === 'object' && value !== null && 'entries' in value && 'error' in value;
+}
+
+async function errorsPage(): Promise<string> {
+  const codes = await declaredCodes();
+  const sections = codes.map((one) => `## ${one.code}\n${one.meaning}\n\nNext: ${one.next}\n\nFrom \`${one.file.replace(/\/src\/.*/, '')}\`.${one.terminal === true ? ' Never retried.' : ''}\n`);
+  return `# Error codes\nGenerated from the rooms' \`errors.ts\` by \`npm run generate\`; do not edit.\n\n${sections.join('\n')}`;
+}
+
+/** Every generated file. */
+export const generatedFiles: readonly GeneratedFile[] = [{ path: 'docs/errors.md', make: errorsPage }];

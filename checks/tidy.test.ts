@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { productVersion } from '@polyanthus/ground-base/version';
+import { describe, expect, it } from 'vitest';
+import { declaredCodes, generatedFiles } from './generated.ts';
+import { allRooms } from './house.ts';
+import { readSource, sourceFiles } from './sources.ts';
+import { tidy, tidyRules } from './tidy.ts';
+
+const root = join(import.meta.dirname, '..');
+const files = sourceFiles();
+const manifest = JSON.parse(readSource('package.json')) as Record<'dependencies' | 'devDependencies' | 'optionalDependencies', Record<string, string>> & { version: string };
+
+describe('the sources', () => {
+  it('keep every tidy rule', () => {
+    expect(files.length).toBeGreaterThan(100);
+    expect(tidy(files, readSource)).toEqual([]);
+  });
+
+  it('would be found out: each rule has a canary', () => {
+    const canaries: Readonly<Record<string, readonly [path: string, text: string]>> = {
+      'passed-in-time-and-chance': ['kube/x/src/a.ts', 'const now = Date.now();'],
+      'no-console': ['kube/x/src/a.ts', 'console.log(1);'],
+      'no-process-env': ['kube/x/src/a.ts', "const a = process.env['X'];"],
+      'file-length': ['kube/x/src/a.ts', '\n'.repeat(500)],
+      'documented-exports': ['kube/x/src/a.ts', 'export const a = 1;'],
+      'no-machine-paths': ['docs/a.md', 'see /work/main'],
+      'readme-length': ['kube/x/README.md', '\n'.repeat(90)],
+    };
+    for (const rule of tidyRules) {
+      const [path, text] = canaries[rule.name] ?? ['', ''];
+      expect(tidy([path], () => text).join(), rule.name).toContain(rule.name);
+    }
+  });
+
+  it('give every room a README', () => {
+    const rooms = allRooms();
+    expect(rooms.length).toBeGreaterThan(15);
+    expect(rooms.filter((room) => existsSync(join(root, room, 'package.json')) && !existsSync(join(root, room, 'README.md')))).toEqual([]);
+  });
+
+  it('carry one version', () => {
+    expect(manifest.version).toBe(productVersion);
+  });
+});
+
+describe('error codes', () => {
+  it('are unique, and each is given somewhere', async () => {
+    const codes = await declaredCodes();
+    expect(codes.length).toBeGreaterThan(10);
+    const names = codes.map((one) => one.code);
+    expect(names.filter((name, index) => names.indexOf(name) !== index), 'declared twice').toEqual([]);
+    const code = files.filter((path) => /^(ground|kube|engine|domains|apps)\/.*\.ts$/.test(path) && !path.endsWith('/errors.ts')).map(readSource).join('\n') + readSource('ground/base/src/context.ts');
+    expect(names.filter((name) => !code.includes(`'${name}'`)), 'declared but never given: remove the entry or give the error').toEqual([]);
+  });
+});
+
+describe('generated files', () => {
+  it.each(generatedFiles.map((file) => [file.path, file] as const))('%s is fresh', async (path, file) => {
+    expect(existsSync(join(root, path)) ? readSource(path) : '', 'run npm run generate').toBe(await file.make());
+  });
+});
+
+describe('dependencies', () => {
+  it('each have their line in docs/dependencies.md', () => {
+    const page = readSource('docs/dependencies.md');
+    const names = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.devDependencies), ...Object.keys(manifest.optionalDependencies)];
+    expect(names.length).toBeGreaterThan(20);
+    expect(names.filter((name) => !page.includes(`| \`${name}\``)), 'add a line: what it replaces and why it is the best kept').toEqual([]);
+    expect([...page.matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1]).filter((name) => !names.includes(name ?? '')), 'no longer used').toEqual([]);
+  });
+
+  it('are pinned exactly', () => {
+    const versions = Object.values({ ...manifest.dependencies, ...manifest.devDependencies, ...manifest.optionalDependencies });
+    expect(versions.filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
+  });
+});
+
+describe('the linter', () => {
+  it('finds the canary: a floating promise and a switch that is not exhaustive', () => {
+    let output = '';
+    try {
+      // The configuration of the root ignores the canaries, so they are given one of their own.
+      execFileSync('oxlint', ['--type-aware', '-c', join(root, '.oxlintrc.json'), '--no-ignore', '--disable-nested-config', join(root, 'checks/canaries/lint/floating.ts')], { cwd: root, encoding: 'utf8' });
+    } catch (error) {
+      output = String((error as { stdout?: unknown }).stdout);
+    }
+    expect(output).toContain('no-floating-promises');
+    expect(output).toContain('switch-exhaustiveness-check');
+  }, 60_000);
+
+  it('and the type checker look at every room', () => {
+    const config = readFileSync(join(root, 'tsconfig.json'), 'utf8');
+    for (const floor of ['ground', 'kube', 'engine', 'domains', 'apps']) expect(config).toContain(`"${floor}`);
+  });
+});
