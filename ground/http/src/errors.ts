@@ -22,6 +22,28 @@ export const httpErrors = defineErrors({
     meaning: 'The address to listen on is taken or not allowed.',
     next: 'Choose another port, or stop the program that holds it.',
   },
+  ClientCertificateRefused: {
+    meaning: 'The server did not accept the client certificate, or asked for one that was not given.',
+    next: 'Check that the client certificate is valid and signed by a CA that the server trusts.',
+  },
+  TlsMaterialInvalid: {
+    meaning: 'A certificate, key or CA is not usable PEM, or key and certificate do not belong together.',
+    next: 'Check the PEM data in the configuration.',
+    terminal: true,
+  },
+  ProxyFailed: {
+    meaning: 'The HTTP proxy did not open a way to the server.',
+    next: 'Check HTTPS_PROXY, NO_PROXY or proxy-url, and what the proxy allows.',
+  },
+  ProxyUnsupported: {
+    meaning: 'The proxy address has a scheme that is not spoken here.',
+    next: 'Use an http:// or https:// proxy that allows CONNECT.',
+    terminal: true,
+  },
+  UnexpectedProtocol: {
+    meaning: 'What answered does not speak the expected protocol.',
+    next: 'Check scheme and port: https on a plain port, or another service on it.',
+  },
   TransportClosed: {
     meaning: 'A client was used after it was closed.',
     next: 'This is a defect; please report it with the log.',

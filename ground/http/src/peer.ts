@@ -1,0 +1,35 @@
+/** Who is at the other end of a server's connection. */
+import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import type { Context } from '@polyanthus/ground-base/context';
+import type { Peer } from './message.ts';
+
+interface Known {
+  readonly address: string;
+  readonly certificate: Uint8Array | undefined;
+  readonly notAfterMs: number;
+}
+
+/** By connection, because reading a certificate costs more than a small request. */
+const known = new WeakMap<object, Known>();
+
+/** The peer of a request; `path` is the unix socket's. A certificate that has expired since the handshake is left out. */
+export function peerOf(ctx: Context, req: IncomingMessage | Http2ServerRequest, path: string | undefined): Peer {
+  const connection: object = 'stream' in req ? (req.stream.session ?? req.stream) : req.socket;
+  let one = known.get(connection);
+  if (one === undefined) {
+    one = read('stream' in req ? req.stream.session?.socket : req.socket, path);
+    known.set(connection, one);
+  }
+  const { address, certificate } = one;
+  return certificate === undefined || one.notAfterMs < ctx.clock.now() ? { address } : { address, certificate };
+}
+
+function read(socket: object | undefined, path: string | undefined): Known {
+  const { remoteAddress, remotePort, authorized } = (socket ?? {}) as Partial<TLSSocket>;
+  const host = remoteAddress?.includes(':') === true ? `[${remoteAddress}]` : remoteAddress;
+  const address = path ?? `${host ?? 'unknown'}:${remotePort ?? 0}`;
+  const x509 = authorized === true ? (socket as TLSSocket).getPeerX509Certificate() : undefined;
+  return { address, certificate: x509?.raw, notAfterMs: x509 === undefined ? 0 : Date.parse(x509.validTo) };
+}

@@ -1,0 +1,203 @@
+/** One request and its answer on a server socket, HTTP/1.1 or HTTP/2. */
+import { ServerResponse as NodeResponse, STATUS_CODES, type IncomingMessage } from 'node:http';
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { untilAborted, type Context } from '@polyanthus/ground-base/context';
+import { flatHeaders, headerFault, type RenderError } from './admission.ts';
+import { clientGone, discardBody, guardBody, linkedSignal } from './guard.ts';
+import type { Body, Handler, Peer, ServerRequest, ServerResponse } from './message.ts';
+import { encodeHead, headerValues, outgoingHeaders, wireFields } from './wire-headers.ts';
+
+/** What all exchanges of one server share. */
+export interface ServerScope {
+  readonly ctx: Context;
+  readonly handler: Handler;
+  readonly render: RenderError;
+  /** True once the server is closing: HTTP/1.1 answers then end their connection. */
+  readonly draining: () => boolean;
+}
+
+type Incoming = IncomingMessage | Http2ServerRequest;
+type Outgoing = NodeResponse | Http2ServerResponse;
+/** The part of both answers that is used here; their own types cannot be called as a union. */
+interface Writer {
+  writeHead(status: number, headers: Record<string, string | string[]>): unknown;
+  flushHeaders(): void;
+  write(piece: Uint8Array): boolean;
+  end(piece?: Uint8Array): unknown;
+  once(event: string, listener: () => void): unknown;
+}
+
+const lingerMs = 5_000;
+const ignore = (): void => undefined;
+
+/** Answers one request. Never throws; what goes wrong is logged and ends this exchange alone. */
+export async function serveExchange(scope: ServerScope, peer: Peer, req: Incoming, res: Outgoing): Promise<void> {
+  req.on('error', ignore);
+  res.on('error', ignore);
+  const { controller, release } = linkedSignal(scope.ctx.signal);
+  const ctx: Context = { ...scope.ctx, signal: controller.signal };
+  res.once('close', () => {
+    release();
+    controller.abort(clientGone());
+  });
+  try {
+    const flat = wireFields(req.rawHeaders);
+    const response = await respond(scope, ctx, { ...messageOf(req, flat), body: requestBody(ctx, req), peer }, flat);
+    if (response.upgrade !== undefined) throw new Error('a handler answered an ordinary request with an upgrade');
+    await write(scope, ctx, { req, res, response });
+  } catch (error) {
+    if (!controller.signal.aborted) scope.ctx.log.warn('an answer broke off', { method: req.method, error });
+    breakOff(req, res);
+  }
+}
+
+/** Serves an HTTP/1.1 upgrade request: a 101 and the socket to the handler, or its plain answer written whole. */
+export async function serveUpgrade(
+  scope: ServerScope,
+  peer: Peer,
+  req: IncomingMessage,
+  socket: Duplex,
+  head: Uint8Array,
+): Promise<void> {
+  socket.on('error', ignore);
+  const { controller, release } = linkedSignal(scope.ctx.signal);
+  const ctx: Context = { ...scope.ctx, signal: controller.signal };
+  socket.once('close', () => {
+    release();
+    controller.abort(clientGone());
+  });
+  try {
+    const flat = wireFields(req.rawHeaders);
+    const response = await respond(scope, ctx, { ...messageOf(req, flat), body: null, peer }, flat);
+    if (ctx.signal.aborted) return discardBody(response.body);
+    if (response.upgrade === undefined) return await refuseUpgrade(scope, ctx, req, socket, response);
+    socket.write(
+      encodeHead(`HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ''}`, flatHeaders(response.headers)),
+      'latin1',
+    );
+    response.upgrade(socket, head);
+  } catch (error) {
+    scope.ctx.log.warn('an upgrade broke off', { method: req.method, error });
+    socket.destroy();
+  }
+}
+
+/** An answer outside of any exchange, for a request that Node could not parse. */
+export function writeFault(render: RenderError, socket: Duplex, status: number, message: string): void {
+  const { headers, body } = render(status, message);
+  const bytes = body instanceof Uint8Array ? body : new Uint8Array(0);
+  const flat = [...flatHeaders(headers), 'content-length', String(bytes.length), 'connection', 'close'];
+  socket.write(encodeHead(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`, flat), 'latin1');
+  socket.end(bytes);
+}
+
+async function respond(
+  scope: ServerScope,
+  ctx: Context,
+  request: ServerRequest,
+  flat: readonly string[],
+): Promise<ServerResponse> {
+  const fault = headerFault(flat);
+  if (fault !== undefined) return { status: 431, ...scope.render(431, fault) };
+  try {
+    return await scope.handler(ctx, request);
+  } catch (error) {
+    if (!ctx.signal.aborted) scope.ctx.log.error('a handler threw', { method: request.method, error });
+    return { status: 500, ...scope.render(500, 'internal error') };
+  }
+}
+
+function messageOf(req: Incoming, flat: readonly string[]): Pick<ServerRequest, 'method' | 'url' | 'headers'> {
+  return { method: req.method ?? 'GET', url: req.url ?? '/', headers: headerValues(flat) };
+}
+
+function requestBody(ctx: Context, req: Incoming): Body {
+  const empty =
+    'stream' in req
+      ? req.stream.endAfterHeaders
+      : req.headers['transfer-encoding'] === undefined && (req.headers['content-length'] ?? '0') === '0';
+  if (empty) return null;
+  // Destroying a request that is not read to its end would take the socket, and the answer, with it.
+  const pieces = req.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  return guardBody(ctx, pieces, { done: ignore, stopped: ignore });
+}
+
+interface Answer {
+  readonly req: Incoming;
+  readonly res: Outgoing;
+  readonly response: ServerResponse;
+}
+
+async function write(scope: ServerScope, ctx: Context, answer: Answer): Promise<void> {
+  const { req, res, response } = answer;
+  if (ctx.signal.aborted) return discardBody(response.body);
+  const writer = res as Writer;
+  const headers = outgoingHeaders(response.headers);
+  const unread = !req.complete;
+  if (!('stream' in req) && (scope.draining() || (unread && response.status >= 400))) headers['connection'] = 'close';
+  const bodiless = req.method === 'HEAD' || response.status === 204 || response.status === 304;
+  if (bodiless) {
+    writer.writeHead(response.status, headers);
+    writer.end();
+    discardBody(response.body);
+  } else if (response.body === null || response.body instanceof Uint8Array) {
+    headers['content-length'] = String(response.body?.length ?? 0);
+    writer.writeHead(response.status, headers);
+    writer.end(response.body ?? undefined);
+  } else {
+    writer.writeHead(response.status, headers);
+    await writeStream(ctx, writer, response.body, headers['content-length']);
+  }
+  if (unread) closeUnread(scope, req, res);
+}
+
+async function writeStream(
+  ctx: Context,
+  writer: Writer,
+  body: AsyncIterable<Uint8Array>,
+  declared: string | string[] | undefined,
+): Promise<void> {
+  writer.flushHeaders();
+  const guarded = guardBody(ctx, body, { done: ignore, stopped: ignore }) as AsyncIterable<Uint8Array>;
+  let sent = 0;
+  for await (const piece of guarded) {
+    sent += piece.length;
+    if (piece.length > 0 && !writer.write(piece)) {
+      await untilAborted(ctx, new Promise<void>((resolve) => writer.once('drain', resolve)));
+    }
+  }
+  if (declared !== undefined && Number(declared) !== sent) {
+    throw new Error(`the answer declared ${String(declared)} bytes and has ${sent}`);
+  }
+  writer.end();
+}
+
+/** The sender goes on with a body that nobody reads: it gets a while to see the answer, then the exchange is cut. */
+function closeUnread(scope: ServerScope, req: Incoming, res: Outgoing): void {
+  req.resume();
+  const timer = scope.ctx.clock.after(lingerMs, () => (req.complete ? undefined : breakOff(req, res)), { unref: true });
+  req.once('close', () => timer.cancel());
+}
+
+/** Ends an exchange so that nobody takes what was sent for the whole. */
+function breakOff(req: Incoming, res: Outgoing): void {
+  if ('stream' in res) res.stream?.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else req.socket?.destroy();
+}
+
+/** A refusal goes through Node's own writer and ends the connection: what follows an upgrade request has no framing. */
+async function refuseUpgrade(
+  scope: ServerScope,
+  ctx: Context,
+  req: IncomingMessage,
+  socket: Duplex,
+  response: ServerResponse,
+): Promise<void> {
+  const res = new NodeResponse(req);
+  res.shouldKeepAlive = false;
+  res.on('error', ignore);
+  res.assignSocket(socket as Parameters<NodeResponse['assignSocket']>[0]);
+  res.once('finish', () => socket.end());
+  await write(scope, ctx, { req, res, response });
+}
