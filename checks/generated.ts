@@ -1,6 +1,7 @@
 /** What is generated from the sources, as data: path and how to make its text. `generate.ts` writes, a test compares. */
 import { glob } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { makeOwnCrds } from '../kube/kinds/generate-own.ts';
 import type { ErrorEntry } from '@polyanthus/ground-base/errors';
 
 const root = join(import.meta.dirname, '..');
@@ -42,4 +43,7 @@ async function errorsPage(): Promise<string> {
 }
 
 /** Every generated file. */
-export const generatedFiles: readonly GeneratedFile[] = [{ path: 'docs/errors.md', make: errorsPage }];
+export const generatedFiles: readonly GeneratedFile[] = [
+  { path: 'docs/errors.md', make: errorsPage },
+  { path: 'kube/kinds/src/own/crds.json', make: () => Promise.resolve(makeOwnCrds()) },
+];

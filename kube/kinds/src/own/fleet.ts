@@ -72,6 +72,36 @@ export interface MembershipBinding extends KubeObject {
 }
 export const membershipBindings = resourceType<MembershipBinding>(fleetGroup, 'v1', 'membershipbindings', 'MembershipBinding', true);
 
+/** A namespace as one member shall have it. */
+export interface ManifestNamespace {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** A role binding as one member shall have it; without a namespace it is cluster-wide. */
+export interface ManifestBinding {
+  readonly name: string;
+  readonly namespace?: string;
+  /** A ClusterRole of the member. */
+  readonly clusterRole: string;
+  readonly user?: string;
+  readonly group?: string;
+}
+
+/**
+ * What one member shall have of its fleet, computed by the hub; the agent reads this one object and no other. Its name
+ * is the membership's.
+ */
+export interface MembershipManifest extends KubeObject {
+  readonly spec: { readonly namespaces: readonly ManifestNamespace[]; readonly bindings: readonly ManifestBinding[] };
+  readonly status?: {
+    /** metadata.generation that the member has in full. */
+    readonly observedGeneration?: number;
+    readonly conditions?: readonly Condition[];
+  };
+}
+export const membershipManifests = resourceType<MembershipManifest>(fleetGroup, 'v1', 'membershipmanifests', 'MembershipManifest', true);
+
 /** The lock object in a member, `memberships.hub.gke.io/v1beta1`, cluster-scoped, named `membership`: one fleet a cluster. */
 export interface InClusterMembership extends KubeObject {
   readonly spec: { readonly owner: { readonly id: string } };

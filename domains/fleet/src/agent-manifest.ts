@@ -1,0 +1,112 @@
+/** The objects that an agent needs in its member, as data: one Deployment a role, each with its own account and rights. */
+import type { PolicyRule } from '@polyanthus/kube-kinds/core';
+import { agentNamespace, ownedLabel, projectLabel } from '@polyanthus/kube-kinds/own/ownership';
+import type { KubeObject } from '@polyanthus/kube-objects/meta';
+
+/** Audience of the ServiceAccount tokens that an agent enrols with. */
+export const enrolmentAudience = 'polyanthus-hub';
+
+/** A role of the agent and what it may do in the member. */
+export interface AgentRole {
+  readonly name: 'tunnel' | 'fleet';
+  readonly clusterRules: readonly PolicyRule[];
+}
+
+/**
+ * The tunnel role acts as others and can read nothing itself, least of all a Secret. The fleet role makes namespaces and
+ * bindings; `bind` and `escalate` let it hand out roles that it does not hold.
+ */
+export const agentRoles: readonly AgentRole[] = [
+  {
+    name: 'tunnel',
+    clusterRules: [
+      { apiGroups: [''], resources: ['users', 'groups', 'serviceaccounts'], verbs: ['impersonate'] },
+      { apiGroups: ['authentication.k8s.io'], resources: ['uids', 'userextras/*'], verbs: ['impersonate'] },
+      { nonResourceURLs: ['/version', '/readyz', '/openid/v1/jwks', '/.well-known/openid-configuration'], verbs: ['get'] },
+      { apiGroups: [''], resources: ['nodes'], verbs: ['list'] },
+    ],
+  },
+  {
+    name: 'fleet',
+    clusterRules: [
+      { apiGroups: [''], resources: ['namespaces'], verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'] },
+      { apiGroups: ['rbac.authorization.k8s.io'], resources: ['rolebindings', 'clusterrolebindings'], verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'] },
+      { apiGroups: ['rbac.authorization.k8s.io'], resources: ['clusterroles'], verbs: ['bind'] },
+    ],
+  },
+];
+
+/**
+ * What the manifest is made for. It holds no secret: the agent enrols with its ServiceAccount token, which the hub checks
+ * against the keys of the cluster that registering stored.
+ */
+export interface AgentManifestOptions {
+  readonly fleet: string;
+  readonly membership: string;
+  readonly hubUrl: string;
+  readonly hubCaPem: string;
+  readonly image: string;
+}
+
+/** Namespace, accounts, rights, configuration and Deployments, in the order to apply them. */
+export function agentManifest(options: AgentManifestOptions): readonly KubeObject[] {
+  const labels = { [ownedLabel]: 'true', 'app.kubernetes.io/managed-by': 'polyanthus' };
+  const at = (name: string): KubeObject['metadata'] => ({ name, namespace: agentNamespace, labels });
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: agentNamespace, labels: { ...labels, [projectLabel]: options.fleet } } };
+  const configuration = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: at('polyanthus-agent'),
+    data: { fleet: options.fleet, membership: options.membership, 'hub-url': options.hubUrl, 'hub-ca.pem': options.hubCaPem },
+  };
+  return [namespace, configuration, ...agentRoles.flatMap((role) => roleObjects(role, options, at))];
+}
+
+function roleObjects(role: AgentRole, options: AgentManifestOptions, at: (name: string) => KubeObject['metadata']): readonly KubeObject[] {
+  const name = `polyanthus-agent-${role.name}`;
+  const rbac = 'rbac.authorization.k8s.io';
+  const { namespace: _none, ...clusterWide } = at(name);
+  const objects = [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: at(name) },
+    { apiVersion: `${rbac}/v1`, kind: 'ClusterRole', metadata: clusterWide, rules: role.clusterRules },
+    { apiVersion: `${rbac}/v1`, kind: 'ClusterRoleBinding', metadata: clusterWide, roleRef: { apiGroup: rbac, kind: 'ClusterRole', name }, subjects: [{ kind: 'ServiceAccount', name, namespace: agentNamespace }] },
+    deployment(role, name, options.image, at),
+  ];
+  return objects as readonly KubeObject[];
+}
+
+function deployment(role: AgentRole, name: string, image: string, at: (name: string) => KubeObject['metadata']): object {
+  const labels = { app: name };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: at(name),
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          serviceAccountName: name,
+          securityContext: { runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532, seccompProfile: { type: 'RuntimeDefault' } },
+          containers: [
+            {
+              name: 'agent',
+              image,
+              imagePullPolicy: 'IfNotPresent',
+              args: ['agent', 'run', `--role=${role.name}`, '--config-dir=/etc/polyanthus', '--state-dir=/var/lib/polyanthus', '--service-account-token-file=/var/run/secrets/polyanthus/token'],
+              securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+              resources: { requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '256Mi' } },
+              volumeMounts: [{ name: 'config', mountPath: '/etc/polyanthus', readOnly: true }, { name: 'state', mountPath: '/var/lib/polyanthus' }, { name: 'enrolment', mountPath: '/var/run/secrets/polyanthus', readOnly: true }],
+            },
+          ],
+          volumes: [
+            { name: 'config', configMap: { name: 'polyanthus-agent' } },
+            { name: 'state', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+            { name: 'enrolment', projected: { sources: [{ serviceAccountToken: { path: 'token', audience: enrolmentAudience, expirationSeconds: 3600 } }] } },
+          ],
+        },
+      },
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { defineErrors } from '@polyanthus/ground-base/errors';
+
+export const fleetErrors = defineErrors({
+  NotClusterAdmin: {
+    meaning: 'Registering needs every right in the cluster, because the agent is given the right to act as others there.',
+    next: 'Run it as a cluster administrator: kubectl create clusterrolebinding NAME --clusterrole=cluster-admin --user=YOU',
+  },
+  NameTaken: {
+    meaning: 'A membership of this name belongs to another cluster.',
+    next: 'Choose another name, or delete the old membership with polyanthus fleet unregister.',
+  },
+  OtherFleet: {
+    meaning: 'The cluster carries the lock object of another fleet: a cluster belongs to one fleet.',
+    next: 'Unregister it from the other fleet first, or delete memberships.hub.gke.io/membership in the cluster when that fleet is gone.',
+  },
+  ForeignCrd: {
+    meaning: 'The cluster has a CustomResourceDefinition of the needed name that another product owns; it is never touched.',
+    next: 'Remove the other product or register with --adopt to read its lock without owning its CRD.',
+  },
+  WrongCluster: {
+    meaning: 'The membership belongs to another cluster than the one that the kubeconfig leads to.',
+    next: 'Check --context; compare the uid of the kube-system namespace with spec.externalId of the membership.',
+  },
+  AgentNotConnected: {
+    meaning: 'The agent did not connect to the hub in time; what was made for it has been removed.',
+    next: 'Look at the pods and logs in namespace polyanthus-agent of the cluster, check that it reaches the hub, and register again.',
+  },
+  IssuerUnreadable: {
+    meaning: 'The issuer document or the keys for ServiceAccount tokens of the cluster could not be read.',
+    next: 'Allow get on /.well-known/openid-configuration and /openid/v1/jwks for the account that registers.',
+  },
+  InvalidMembershipName: { meaning: 'The name of a membership is an RFC 1123 label of at most 63 characters.', next: 'Use lower-case letters, digits and dashes.' },
+  InvalidBinding: { meaning: 'A role binding needs exactly one target, one principal and one role.', next: 'Give one of --scope and --membership, one of --user and --group, one of --role and --custom-role.' },
+});
