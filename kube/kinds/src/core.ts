@@ -4,7 +4,11 @@ import { resourceType } from '@polyanthus/kube-objects/resource';
 
 export interface LabelSelector {
   readonly matchLabels?: Readonly<Record<string, string>>;
-  readonly matchExpressions?: readonly { readonly key: string; readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist'; readonly values?: readonly string[] }[];
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+    readonly values?: readonly string[];
+  }[];
 }
 
 export interface Namespace extends KubeObject {
@@ -55,7 +59,13 @@ export interface PodSpec {
   readonly serviceAccountName?: string;
   readonly restartPolicy?: 'Always' | 'OnFailure' | 'Never';
   readonly terminationGracePeriodSeconds?: number;
-  readonly tolerations?: readonly { readonly key?: string; readonly operator?: string; readonly value?: string; readonly effect?: string; readonly tolerationSeconds?: number }[];
+  readonly tolerations?: readonly {
+    readonly key?: string;
+    readonly operator?: string;
+    readonly value?: string;
+    readonly effect?: string;
+    readonly tolerationSeconds?: number;
+  }[];
   readonly [more: string]: unknown;
 }
 export interface PodCondition {
@@ -76,7 +86,12 @@ export interface ContainerStatus {
   readonly state?: {
     readonly running?: { readonly startedAt?: string };
     readonly waiting?: { readonly reason?: string; readonly message?: string };
-    readonly terminated?: { readonly exitCode: number; readonly reason?: string; readonly startedAt?: string; readonly finishedAt?: string };
+    readonly terminated?: {
+      readonly exitCode: number;
+      readonly reason?: string;
+      readonly startedAt?: string;
+      readonly finishedAt?: string;
+    };
   };
 }
 export interface Pod extends KubeObject {
@@ -104,7 +119,12 @@ export interface Taint {
   readonly timeAdded?: string;
 }
 export interface Node extends KubeObject {
-  readonly spec?: { readonly podCIDR?: string; readonly unschedulable?: boolean; readonly taints?: readonly Taint[]; readonly providerID?: string };
+  readonly spec?: {
+    readonly podCIDR?: string;
+    readonly unschedulable?: boolean;
+    readonly taints?: readonly Taint[];
+    readonly providerID?: string;
+  };
   readonly status?: {
     readonly capacity?: Readonly<Record<string, string>>;
     readonly allocatable?: Readonly<Record<string, string>>;
@@ -119,7 +139,13 @@ export const nodes = resourceType<Node>('', 'v1', 'nodes', 'Node', false);
 export interface Service extends KubeObject {
   readonly spec?: {
     readonly selector?: Readonly<Record<string, string>>;
-    readonly ports?: readonly { readonly name?: string; readonly port: number; readonly targetPort?: number | string; readonly protocol?: string; readonly nodePort?: number }[];
+    readonly ports?: readonly {
+      readonly name?: string;
+      readonly port: number;
+      readonly targetPort?: number | string;
+      readonly protocol?: string;
+      readonly nodePort?: number;
+    }[];
     readonly type?: string;
     readonly clusterIP?: string;
   };
@@ -128,7 +154,13 @@ export const services = resourceType<Service>('', 'v1', 'services', 'Service', t
 
 /** core/v1 Event. */
 export interface Event extends KubeObject {
-  readonly involvedObject: { readonly apiVersion?: string; readonly kind?: string; readonly namespace?: string; readonly name?: string; readonly uid?: string };
+  readonly involvedObject: {
+    readonly apiVersion?: string;
+    readonly kind?: string;
+    readonly namespace?: string;
+    readonly name?: string;
+    readonly uid?: string;
+  };
   readonly reason?: string;
   readonly message?: string;
   readonly type?: string;
@@ -152,7 +184,10 @@ export interface Deployment extends KubeObject {
     readonly replicas?: number;
     readonly selector: LabelSelector;
     readonly template: PodTemplate;
-    readonly strategy?: { readonly type?: 'RollingUpdate' | 'Recreate'; readonly rollingUpdate?: { readonly maxSurge?: number | string; readonly maxUnavailable?: number | string } };
+    readonly strategy?: {
+      readonly type?: 'RollingUpdate' | 'Recreate';
+      readonly rollingUpdate?: { readonly maxSurge?: number | string; readonly maxUnavailable?: number | string };
+    };
     readonly minReadySeconds?: number;
     readonly revisionHistoryLimit?: number;
     readonly paused?: boolean;
@@ -172,7 +207,12 @@ export interface Deployment extends KubeObject {
 export const deployments = resourceType<Deployment>('apps', 'v1', 'deployments', 'Deployment', true);
 
 export interface ReplicaSet extends KubeObject {
-  readonly spec: { readonly replicas?: number; readonly selector: LabelSelector; readonly template?: PodTemplate; readonly minReadySeconds?: number };
+  readonly spec: {
+    readonly replicas?: number;
+    readonly selector: LabelSelector;
+    readonly template?: PodTemplate;
+    readonly minReadySeconds?: number;
+  };
   readonly status?: {
     readonly replicas: number;
     readonly fullyLabeledReplicas?: number;
@@ -222,14 +262,27 @@ const rbac = 'rbac.authorization.k8s.io';
 export const roles = resourceType<Role>(rbac, 'v1', 'roles', 'Role', true);
 export const clusterRoles = resourceType<ClusterRole>(rbac, 'v1', 'clusterroles', 'ClusterRole', false);
 export const roleBindings = resourceType<RoleBinding>(rbac, 'v1', 'rolebindings', 'RoleBinding', true);
-export const clusterRoleBindings = resourceType<RoleBinding>(rbac, 'v1', 'clusterrolebindings', 'ClusterRoleBinding', false);
+export const clusterRoleBindings = resourceType<RoleBinding>(
+  rbac,
+  'v1',
+  'clusterrolebindings',
+  'ClusterRoleBinding',
+  false,
+);
 
 /** apiextensions.k8s.io/v1; schemas are read by kube/objects. */
 export interface CustomResourceDefinition extends KubeObject {
   readonly spec: {
     readonly group: string;
     readonly scope: 'Namespaced' | 'Cluster';
-    readonly names: { readonly plural: string; readonly singular?: string; readonly kind: string; readonly listKind?: string; readonly shortNames?: readonly string[]; readonly categories?: readonly string[] };
+    readonly names: {
+      readonly plural: string;
+      readonly singular?: string;
+      readonly kind: string;
+      readonly listKind?: string;
+      readonly shortNames?: readonly string[];
+      readonly categories?: readonly string[];
+    };
     readonly versions: readonly {
       readonly name: string;
       readonly served: boolean;
@@ -237,8 +290,22 @@ export interface CustomResourceDefinition extends KubeObject {
       readonly deprecated?: boolean;
       readonly deprecationWarning?: string;
       readonly schema?: { readonly openAPIV3Schema?: unknown };
-      readonly subresources?: { readonly status?: object; readonly scale?: { readonly specReplicasPath: string; readonly statusReplicasPath: string; readonly labelSelectorPath?: string } };
-      readonly additionalPrinterColumns?: readonly { readonly name: string; readonly type: string; readonly format?: string; readonly description?: string; readonly priority?: number; readonly jsonPath: string }[];
+      readonly subresources?: {
+        readonly status?: object;
+        readonly scale?: {
+          readonly specReplicasPath: string;
+          readonly statusReplicasPath: string;
+          readonly labelSelectorPath?: string;
+        };
+      };
+      readonly additionalPrinterColumns?: readonly {
+        readonly name: string;
+        readonly type: string;
+        readonly format?: string;
+        readonly description?: string;
+        readonly priority?: number;
+        readonly jsonPath: string;
+      }[];
       readonly selectableFields?: readonly { readonly jsonPath: string }[];
     }[];
     readonly preserveUnknownFields?: boolean;
@@ -249,4 +316,10 @@ export interface CustomResourceDefinition extends KubeObject {
     readonly storedVersions?: readonly string[];
   };
 }
-export const customResourceDefinitions = resourceType<CustomResourceDefinition>('apiextensions.k8s.io', 'v1', 'customresourcedefinitions', 'CustomResourceDefinition', false);
+export const customResourceDefinitions = resourceType<CustomResourceDefinition>(
+  'apiextensions.k8s.io',
+  'v1',
+  'customresourcedefinitions',
+  'CustomResourceDefinition',
+  false,
+);

@@ -1,8 +1,44 @@
 /** Fills in the defaults that a type declares (apiextensions defaulting). */
-import type { JsonValue } from './meta.ts';
+import { isList, isObject, member, setMember, type Draft } from './json-value.ts';
+import type { JsonObject, JsonValue } from './meta.ts';
 import type { Schema } from './schema.ts';
 
-/** The value with defaults filled in; the same value when none was missing. Null of a field that is not nullable but has a default is replaced. */
-export function applyDefaults<T extends JsonValue>(_value: T, _schema: Schema): T {
-  throw new Error('not built yet');
+/** What stands for a value: a null that its type does not allow is its default, or goes away. */
+function filled(value: JsonValue | undefined, schema: Schema): JsonValue | undefined {
+  const missing = value === undefined || (value === null && schema.nullable !== true);
+  const start = missing ? schema.default : value;
+  return start === undefined ? undefined : applyDefaults(start, schema);
+}
+
+function defaultObject(object: JsonObject, schema: Schema): JsonObject {
+  const { properties = {}, additionalProperties } = schema;
+  const changes: Draft = {};
+  const gone: string[] = [];
+  const note = (key: string, inner: Schema): void => {
+    const before = member(object, key);
+    const after = filled(before, inner);
+    if (after === before) return;
+    if (after === undefined) gone.push(key);
+    else setMember(changes, key, after);
+  };
+  for (const [key, inner] of Object.entries(properties)) note(key, inner);
+  if (typeof additionalProperties === 'object') {
+    for (const key of Object.keys(object)) if (!Object.hasOwn(properties, key)) note(key, additionalProperties);
+  }
+  if (gone.length === 0 && Object.keys(changes).length === 0) return object;
+  const result: Draft = { ...object, ...changes };
+  for (const key of gone) delete result[key];
+  return result;
+}
+
+/**
+ * The value with defaults filled in; the same value when none was missing. A null that its type does not allow is
+ * replaced by the default, or removed where there is none, as kube-apiserver does for custom resources.
+ */
+export function applyDefaults<T extends JsonValue>(value: T, schema: Schema): T {
+  if (isObject(value)) return defaultObject(value, schema) as T;
+  const { items } = schema;
+  if (!isList(value) || items === undefined) return value;
+  const next = value.map((item) => filled(item, items) ?? null);
+  return (next.some((item, index) => item !== value[index]) ? next : value) as T;
 }

@@ -20,11 +20,9 @@ function mismatch(message: string, pattern: string, ...examples: readonly string
   return `${message} (e.g. ${list}regex used for validation is '${pattern}')`;
 }
 
-const maxLength = (most: number): string => `must be no more than ${most} bytes`;
-
-/** Like `must be no more than 63 bytes`, when it is longer. */
-function lengthFault(value: string, most: number): string[] {
-  return bytesOf(value) > most ? [maxLength(most)] : [];
+/** Go says "characters" for DNS names and "bytes" for labels; it counts bytes in both. */
+function lengthFault(value: string, most: number, unit: 'bytes' | 'characters' = 'characters'): string[] {
+  return value.length > most || bytesOf(value) > most ? [`must be no more than ${most} ${unit}`] : [];
 }
 
 /** RFC 1123 label: namespaces, container names. At most 63 bytes. */
@@ -38,13 +36,17 @@ export function dns1123Label(value: string): string[] {
   return [...faults, mismatch(text, label, 'my-name', '123-abc')];
 }
 
-/** RFC 1123 subdomain: most object names. At most 253 bytes. */
-export function dns1123Subdomain(value: string): string[] {
-  const faults = lengthFault(value, 253);
+function subdomainFaults(value: string, unit: 'bytes' | 'characters'): string[] {
+  const faults = lengthFault(value, 253, unit);
   if (subdomainPattern.test(value)) return faults;
   const text =
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
   return [...faults, mismatch(text, subdomain, 'example.com')];
+}
+
+/** RFC 1123 subdomain: most object names. At most 253 bytes. */
+export function dns1123Subdomain(value: string): string[] {
+  return subdomainFaults(value, 'characters');
 }
 
 /** `*.example.com`. */
@@ -65,35 +67,34 @@ export function dns1035Label(value: string): string[] {
   return [...faults, mismatch(text, label1035, 'my-name', 'abc-123')];
 }
 
+const qualifiedMessage =
+  "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+const qualifiedFault = mismatch(qualifiedMessage, qualified, 'MyName', 'my.name', '123-abc');
+
 /** A label or annotation key: `[prefix/]name`. */
 export function qualifiedName(value: string): string[] {
   const parts = value.split('/');
-  const faults: string[] = [];
-  const message =
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
   if (parts.length > 2) {
-    const text =
-      "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
     return [
-      `${mismatch(text, qualified, 'MyName', 'my.name', '123-abc')} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+      `a valid label key ${qualifiedFault} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
     ];
   }
-  if (parts.length === 2) {
-    const prefix = parts[0] ?? '';
-    if (prefix === '') faults.push('prefix part must be non-empty');
-    else faults.push(...dns1123Subdomain(prefix).map((fault) => `prefix part ${fault}`));
-  }
+  const faults: string[] = [];
   const name = parts.at(-1) ?? '';
+  const prefix = parts.length === 2 ? (parts[0] ?? '') : undefined;
+  if (prefix === '') faults.push('prefix part must be non-empty');
+  else if (prefix !== undefined) {
+    faults.push(...subdomainFaults(prefix, 'bytes').map((fault) => `prefix part ${fault}`));
+  }
   if (name === '') faults.push('name part must be non-empty');
-  else if (bytesOf(name) > 63) faults.push(`name part ${maxLength(63)}`);
-  if (!qualifiedPattern.test(name))
-    faults.push(`name part ${mismatch(message, qualified, 'MyName', 'my.name', '123-abc')}`);
+  else faults.push(...lengthFault(name, 63, 'bytes').map((fault) => `name part ${fault}`));
+  if (!qualifiedPattern.test(name)) faults.push(`name part ${qualifiedFault}`);
   return faults;
 }
 
 /** A label's value: empty or at most 63 bytes. */
 export function labelValue(value: string): string[] {
-  const faults = lengthFault(value, 63);
+  const faults = lengthFault(value, 63, 'bytes');
   if (labelValuePattern.test(value)) return faults;
   const text =
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
@@ -124,4 +125,15 @@ export function configMapKey(value: string): string[] {
 export function pathSegmentName(value: string): string[] {
   if (value === '.' || value === '..') return [`may not be '${value}'`];
   return ['/', '%'].filter((mark) => value.includes(mark)).map((mark) => `may not contain '${mark}'`);
+}
+
+/** Names of container ports. */
+export function portName(value: string): string[] {
+  const faults = lengthFault(value, 15);
+  if (!/^[-a-z0-9]+$/.test(value))
+    faults.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
+  if (!/[a-z]/.test(value)) faults.push('must contain at least one letter (a-z)');
+  if (value.includes('--')) faults.push('must not contain consecutive hyphens');
+  if (value.startsWith('-') || value.endsWith('-')) faults.push('must not begin or end with a hyphen');
+  return faults;
 }

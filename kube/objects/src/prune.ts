@@ -1,11 +1,109 @@
 /** Removes the fields that a type does not have (apiextensions pruning; the decoder of built-in kinds). */
-import type { JsonValue } from './meta.ts';
+import { isList, isObject, setMember, type Draft } from './json-value.ts';
+import type { JsonObject, JsonValue } from './meta.ts';
 import type { Schema } from './schema.ts';
+
+/** Builds the path of a member. */
+const inside = (path: string, key: string): string => (path === '' ? key : `${path}.${key}`);
+
+function memberSchema(schema: Schema, key: string): Schema | 'any' | undefined {
+  const property =
+    schema.properties !== undefined && Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined;
+  if (property !== undefined) return property;
+  const additional = schema.additionalProperties;
+  if (typeof additional === 'object') return additional;
+  return additional === true || schema.preserveUnknownFields === true ? 'any' : undefined;
+}
+
+/** An object of unknown members only: Go's map[string]any. */
+const isOpen = (schema: Schema): boolean =>
+  schema.type === undefined &&
+  schema.properties === undefined &&
+  schema.additionalProperties === undefined &&
+  schema.items === undefined;
+
+class Pruning {
+  readonly unknown: string[] = [];
+
+  value(value: JsonValue, schema: Schema, path: string): JsonValue {
+    if (isOpen(schema)) return value;
+    if (isList(value)) return this.#list(value, schema, path);
+    return isObject(value) ? this.#object(value, schema, path) : value;
+  }
+
+  #list(list: readonly JsonValue[], schema: Schema, path: string): JsonValue {
+    const { items } = schema;
+    if (items === undefined) return list;
+    let changed = false;
+    const pruned = list.map((item, index) => {
+      const next = this.value(item, items, `${path}[${index}]`);
+      changed ||= next !== item;
+      return next;
+    });
+    return changed ? pruned : list;
+  }
+
+  #object(object: JsonObject, schema: Schema, path: string): JsonValue {
+    // A list where an object should be, or the other way round, is the validator's matter.
+    if (schema.type !== undefined && schema.type !== 'object') return object;
+    let changed = false;
+    const pruned: Draft = {};
+    for (const [key, item] of Object.entries(object)) {
+      if (item === undefined) continue;
+      const inner = memberSchema(schema, key);
+      if (inner === undefined) {
+        this.unknown.push(inside(path, key));
+        changed = true;
+        continue;
+      }
+      const next = inner === 'any' ? item : this.value(item, inner, inside(path, key));
+      changed ||= next !== item;
+      setMember(pruned, key, next);
+    }
+    return changed ? pruned : object;
+  }
+}
 
 /** The value without unknown fields, and their paths (`spec.foo[0].bar`). The same value when nothing was unknown. */
 export function prune<T extends JsonValue>(
-  _value: T,
-  _schema: Schema,
+  value: T,
+  schema: Schema,
 ): { readonly value: T; readonly unknown: readonly string[] } {
-  throw new Error('not built yet');
+  const pruning = new Pruning();
+  const pruned = pruning.value(value, schema, '') as T;
+  return { value: pruned, unknown: pruning.unknown };
+}
+
+function childSchema(schema: Schema, key: string): Schema | undefined {
+  const inner = memberSchema(schema, key);
+  return inner === 'any' ? undefined : inner;
+}
+
+function withoutNulls(object: JsonObject, schema: Schema): JsonObject {
+  let changed = false;
+  const kept: Draft = {};
+  for (const [key, item] of Object.entries(object)) {
+    const inner = childSchema(schema, key);
+    if (item === undefined || (item === null && inner !== undefined)) {
+      changed = true;
+      continue;
+    }
+    const next = inner === undefined ? item : dropNulls(item, inner);
+    changed ||= next !== item;
+    setMember(kept, key, next);
+  }
+  return changed ? kept : object;
+}
+
+/**
+ * The value without null members, as Go's decoder of built-in types reads them: null is the same as absent. Members of
+ * free-form parts keep theirs. The same value when there was none.
+ */
+export function dropNulls<T extends JsonValue>(value: T, schema: Schema): T {
+  if (isOpen(schema) || schema.preserveUnknownFields === true) return value;
+  if (isObject(value)) return withoutNulls(value, schema) as T;
+  const { items } = schema;
+  if (!isList(value) || items === undefined) return value;
+  const next = value.map((item) => dropNulls(item, items));
+  return (next.some((item, index) => item !== value[index]) ? next : value) as T;
 }

@@ -1,12 +1,24 @@
-/** CRD schemas: the structural rules of apiextensions, and reading into `Schema`. */
-import type { StatusCause } from './status.ts';
+/** CRD schemas: reading into `Schema`. Whether one is structural at all is the question of structural-errors.ts. */
+import { isObject } from './json-value.ts';
+import { objectMetaSchema, typeMetaProperties } from './meta-schema.ts';
+import type { JsonObject, JsonValue } from './meta.ts';
+import { children, ownFacts } from './schema-read.ts';
 import type { Schema } from './schema.ts';
 
-export function readStructural(_json: unknown): Schema {
-  throw new Error('not built yet');
+const withMetadata = (schema: Schema): Schema => ({
+  ...schema,
+  properties: { ...typeMetaProperties, ...schema.properties, metadata: objectMetaSchema },
+});
+
+function read(node: JsonObject): Schema {
+  const schema: Record<string, unknown> = ownFacts(node);
+  for (const [key, child] of Object.entries(children(node, read))) schema[key] = child();
+  const result = schema as unknown as Schema;
+  return result.embeddedResource === true ? withMetadata(result) : result;
 }
 
-/** What makes a CRD's schema not structural, as kube-apiserver words it; `path` is the field of the schema in the CRD. */
-export function structuralErrors(_json: unknown, _path: string): StatusCause[] {
-  throw new Error('not built yet');
+/** Reads an openAPIV3Schema; see `schemaFromCrd`. */
+export function readStructural(json: unknown): Schema {
+  const node = json as JsonValue | undefined;
+  return withMetadata(isObject(node) ? read(node) : { type: 'object', preserveUnknownFields: true });
 }

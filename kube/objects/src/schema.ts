@@ -40,6 +40,9 @@ export interface Schema {
   readonly patchStrategy?: readonly string[];
   readonly patchMergeKey?: string;
 
+  /** A part of a built-in kind: null counts as absent, and what is required is checked by the kind's own rules. */
+  readonly native?: boolean;
+
   readonly preserveUnknownFields?: boolean;
   readonly embeddedResource?: boolean;
   readonly intOrString?: boolean;
@@ -69,7 +72,8 @@ export interface Schema {
 export type Definitions = Readonly<Record<string, JsonObject>>;
 
 /**
- * Reads `spec.versions[].schema.openAPIV3Schema` of a CRD. It does not refuse anything: `structuralErrors` does, before.
+ * Reads `spec.versions[].schema.openAPIV3Schema` of a CRD. It does not refuse anything:
+ * `structuralErrors` (structural-errors.ts) does, before.
  * An absent schema is an object that keeps unknown fields. `apiVersion`, `kind`, `metadata` of the root are added.
  */
 export function schemaFromCrd(json: unknown): Schema {

@@ -27,7 +27,12 @@ export interface Membership extends KubeObject {
     readonly agentVersion?: string;
     /** RFC 3339; refreshed at most once a minute. */
     readonly lastConnectionTime?: string;
-    readonly kubernetes?: { readonly version?: string; readonly nodeCount?: number; readonly vcpuCount?: number; readonly memoryMb?: number };
+    readonly kubernetes?: {
+      readonly version?: string;
+      readonly nodeCount?: number;
+      readonly vcpuCount?: number;
+      readonly memoryMb?: number;
+    };
     /** Which hub replica holds the tunnel; a higher epoch wins. */
     readonly holder?: { readonly replica: string; readonly epoch: number };
     readonly conditions?: readonly Condition[];
@@ -44,7 +49,11 @@ export const scopes = resourceType<Scope>(fleetGroup, 'v1', 'scopes', 'Scope', t
 
 /** A namespace that exists in every member bound to the scope. metadata.name is `<scope>.<namespace>`. */
 export interface FleetNamespace extends KubeObject {
-  readonly spec: { readonly scope: string; readonly namespace: string; readonly namespaceLabels?: Readonly<Record<string, string>> };
+  readonly spec: {
+    readonly scope: string;
+    readonly namespace: string;
+    readonly namespaceLabels?: Readonly<Record<string, string>>;
+  };
   readonly status?: { readonly state?: string; readonly conditions?: readonly Condition[] };
 }
 export const fleetNamespaces = resourceType<FleetNamespace>(fleetGroup, 'v1', 'namespaces', 'Namespace', true);
@@ -63,14 +72,26 @@ export interface FleetRoleBinding extends KubeObject {
   };
   readonly status?: { readonly state?: string; readonly conditions?: readonly Condition[] };
 }
-export const fleetRoleBindings = resourceType<FleetRoleBinding>(fleetGroup, 'v1', 'rbacrolebindings', 'RBACRoleBinding', true);
+export const fleetRoleBindings = resourceType<FleetRoleBinding>(
+  fleetGroup,
+  'v1',
+  'rbacrolebindings',
+  'RBACRoleBinding',
+  true,
+);
 
 /** Puts a membership into a scope. */
 export interface MembershipBinding extends KubeObject {
   readonly spec: { readonly membership: string; readonly scope: string };
   readonly status?: { readonly state?: string; readonly conditions?: readonly Condition[] };
 }
-export const membershipBindings = resourceType<MembershipBinding>(fleetGroup, 'v1', 'membershipbindings', 'MembershipBinding', true);
+export const membershipBindings = resourceType<MembershipBinding>(
+  fleetGroup,
+  'v1',
+  'membershipbindings',
+  'MembershipBinding',
+  true,
+);
 
 /** A namespace as one member shall have it. */
 export interface ManifestNamespace {
@@ -100,10 +121,22 @@ export interface MembershipManifest extends KubeObject {
     readonly conditions?: readonly Condition[];
   };
 }
-export const membershipManifests = resourceType<MembershipManifest>(fleetGroup, 'v1', 'membershipmanifests', 'MembershipManifest', true);
+export const membershipManifests = resourceType<MembershipManifest>(
+  fleetGroup,
+  'v1',
+  'membershipmanifests',
+  'MembershipManifest',
+  true,
+);
 
 /** The lock object in a member, `memberships.hub.gke.io/v1beta1`, cluster-scoped, named `membership`: one fleet a cluster. */
 export interface InClusterMembership extends KubeObject {
   readonly spec: { readonly owner: { readonly id: string } };
 }
-export const inClusterMemberships = resourceType<InClusterMembership>('hub.gke.io', 'v1beta1', 'memberships', 'Membership', false);
+export const inClusterMemberships = resourceType<InClusterMembership>(
+  'hub.gke.io',
+  'v1beta1',
+  'memberships',
+  'Membership',
+  false,
+);

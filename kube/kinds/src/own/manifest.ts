@@ -12,7 +12,12 @@ export interface OwnKind {
   readonly shortNames: readonly string[];
   readonly scope: 'Namespaced' | 'Cluster';
   readonly status: boolean;
-  readonly columns: readonly { readonly name: string; readonly jsonPath: string; readonly type: 'string' | 'integer' | 'date'; readonly priority?: number }[];
+  readonly columns: readonly {
+    readonly name: string;
+    readonly jsonPath: string;
+    readonly type: 'string' | 'integer' | 'date';
+    readonly priority?: number;
+  }[];
 }
 
 const age = { name: 'Age', jsonPath: '.metadata.creationTimestamp', type: 'date' } as const;
@@ -21,7 +26,13 @@ const fleet = { group: 'fleet.polyanthus.dev', version: 'v1', source: 'fleet.ts'
 /** Every own kind that is a CRD of the hub, and the lock object that is one of the members. */
 export const ownKinds: readonly OwnKind[] = [
   {
-    ...fleet, interface: 'Membership', kind: 'Membership', plural: 'memberships', singular: 'membership', shortNames: ['mbr'], status: true,
+    ...fleet,
+    interface: 'Membership',
+    kind: 'Membership',
+    plural: 'memberships',
+    singular: 'membership',
+    shortNames: ['mbr'],
+    status: true,
     columns: [
       { name: 'External_ID', jsonPath: '.spec.externalId', type: 'string' },
       { name: 'State', jsonPath: '.status.state', type: 'string' },
@@ -31,13 +42,38 @@ export const ownKinds: readonly OwnKind[] = [
       age,
     ],
   },
-  { ...fleet, interface: 'Scope', kind: 'Scope', plural: 'scopes', singular: 'scope', shortNames: [], status: true, columns: [{ name: 'Display', jsonPath: '.spec.displayName', type: 'string' }, age] },
   {
-    ...fleet, interface: 'FleetNamespace', kind: 'Namespace', plural: 'namespaces', singular: 'namespace', shortNames: [], status: true,
-    columns: [{ name: 'Scope', jsonPath: '.spec.scope', type: 'string' }, { name: 'Namespace', jsonPath: '.spec.namespace', type: 'string' }, age],
+    ...fleet,
+    interface: 'Scope',
+    kind: 'Scope',
+    plural: 'scopes',
+    singular: 'scope',
+    shortNames: [],
+    status: true,
+    columns: [{ name: 'Display', jsonPath: '.spec.displayName', type: 'string' }, age],
   },
   {
-    ...fleet, interface: 'FleetRoleBinding', kind: 'RBACRoleBinding', plural: 'rbacrolebindings', singular: 'rbacrolebinding', shortNames: ['rrb'], status: true,
+    ...fleet,
+    interface: 'FleetNamespace',
+    kind: 'Namespace',
+    plural: 'namespaces',
+    singular: 'namespace',
+    shortNames: [],
+    status: true,
+    columns: [
+      { name: 'Scope', jsonPath: '.spec.scope', type: 'string' },
+      { name: 'Namespace', jsonPath: '.spec.namespace', type: 'string' },
+      age,
+    ],
+  },
+  {
+    ...fleet,
+    interface: 'FleetRoleBinding',
+    kind: 'RBACRoleBinding',
+    plural: 'rbacrolebindings',
+    singular: 'rbacrolebinding',
+    shortNames: ['rrb'],
+    status: true,
     columns: [
       { name: 'Scope', jsonPath: '.spec.scope', type: 'string' },
       { name: 'Membership', jsonPath: '.spec.membership', type: 'string' },
@@ -48,15 +84,40 @@ export const ownKinds: readonly OwnKind[] = [
     ],
   },
   {
-    ...fleet, interface: 'MembershipBinding', kind: 'MembershipBinding', plural: 'membershipbindings', singular: 'membershipbinding', shortNames: ['mb'], status: true,
-    columns: [{ name: 'Membership', jsonPath: '.spec.membership', type: 'string' }, { name: 'Scope', jsonPath: '.spec.scope', type: 'string' }, age],
+    ...fleet,
+    interface: 'MembershipBinding',
+    kind: 'MembershipBinding',
+    plural: 'membershipbindings',
+    singular: 'membershipbinding',
+    shortNames: ['mb'],
+    status: true,
+    columns: [
+      { name: 'Membership', jsonPath: '.spec.membership', type: 'string' },
+      { name: 'Scope', jsonPath: '.spec.scope', type: 'string' },
+      age,
+    ],
   },
   {
-    ...fleet, interface: 'MembershipManifest', kind: 'MembershipManifest', plural: 'membershipmanifests', singular: 'membershipmanifest', shortNames: [], status: true,
+    ...fleet,
+    interface: 'MembershipManifest',
+    kind: 'MembershipManifest',
+    plural: 'membershipmanifests',
+    singular: 'membershipmanifest',
+    shortNames: [],
+    status: true,
     columns: [{ name: 'Applied', jsonPath: '.status.observedGeneration', type: 'integer' }, age],
   },
   {
-    group: 'hub.gke.io', version: 'v1beta1', source: 'fleet.ts', interface: 'InClusterMembership', kind: 'Membership', plural: 'memberships', singular: 'membership', shortNames: [], scope: 'Cluster', status: false,
+    group: 'hub.gke.io',
+    version: 'v1beta1',
+    source: 'fleet.ts',
+    interface: 'InClusterMembership',
+    kind: 'Membership',
+    plural: 'memberships',
+    singular: 'membership',
+    shortNames: [],
+    scope: 'Cluster',
+    status: false,
     columns: [{ name: 'Owner', jsonPath: '.spec.owner.id', type: 'string' }, age],
   },
 ];

@@ -19,6 +19,8 @@ export const agentNamespace = 'polyanthus-agent';
 export const fieldManager = 'polyanthus';
 
 /** Whether an object carries our ownership label. */
-export function isOwned(object: { readonly metadata: { readonly labels?: Readonly<Record<string, string>> } }): boolean {
+export function isOwned(object: {
+  readonly metadata: { readonly labels?: Readonly<Record<string, string>> };
+}): boolean {
   return object.metadata.labels?.[ownedLabel] === 'true';
 }
