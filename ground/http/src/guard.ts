@@ -4,12 +4,14 @@ import { CodedError } from '@polyanthus/ground-base/errors';
 import { httpErrors } from './errors.ts';
 import type { Body } from './message.ts';
 
-/** What is told to the owner of the exchange; exactly one of the two, once. */
+/** What is told to the owner of the exchange: `done` or `stopped`, once. */
 export interface GuardEvents {
   /** The body was read to its end. */
   readonly done: () => void;
   /** It will not be read further: the reader stopped, the context was cancelled, or the source threw. */
   readonly stopped: (reason: unknown) => void;
+  /** Before `stopped`, with what the source threw. */
+  readonly failed?: (error: unknown) => void;
 }
 
 /** A signal of one exchange that follows `parent`; `release` when it is over, so that a long-lived parent keeps nothing. */
@@ -31,14 +33,14 @@ export function clientGone(): CodedError {
 
 /**
  * The body under a context: a cancelled context throws in the reader and stops the source; whatever the source throws
- * becomes ConnectionBroken, because to the reader it is a truncated body.
+ * becomes ConnectionBroken, because to the reader it is a truncated body. So does a length that is not the declared one.
  */
-export function guardBody(ctx: Context, body: Body, events: GuardEvents): Body {
+export function guardBody(ctx: Context, body: Body, events: GuardEvents, declaredLength?: number): Body {
   if (body === null || body instanceof Uint8Array) {
     events.done();
     return body;
   }
-  return { [Symbol.asyncIterator]: () => new GuardedBody(ctx, body[Symbol.asyncIterator](), events) };
+  return { [Symbol.asyncIterator]: () => new GuardedBody(ctx, body[Symbol.asyncIterator](), events, declaredLength) };
 }
 
 /** Stops a body that nobody will read. */
@@ -53,9 +55,12 @@ class GuardedBody implements AsyncIterator<Uint8Array> {
   readonly #ctx: Context;
   readonly #source: AsyncIterator<Uint8Array>;
   readonly #events: GuardEvents;
+  readonly #declared: number | undefined;
+  #seen = 0;
   #over = false;
 
-  constructor(ctx: Context, source: AsyncIterator<Uint8Array>, events: GuardEvents) {
+  constructor(ctx: Context, source: AsyncIterator<Uint8Array>, events: GuardEvents, declared: number | undefined) {
+    this.#declared = declared;
     this.#ctx = ctx;
     this.#source = source;
     this.#events = events;
@@ -65,10 +70,13 @@ class GuardedBody implements AsyncIterator<Uint8Array> {
     if (this.#over) return { done: true, value: undefined };
     try {
       const result = await untilAborted(this.#ctx, this.#source.next());
+      if (result.done !== true) this.#seen += result.value.length;
+      else this.#checkLength();
       if (result.done === true) this.#end(() => this.#events.done());
       return result;
     } catch (error) {
       const reason = this.#ctx.signal.aborted ? cancelled(this.#ctx.signal) : broken(error);
+      if (!this.#ctx.signal.aborted) this.#events.failed?.(error);
       this.#stop(reason);
       throw reason;
     }
@@ -77,6 +85,15 @@ class GuardedBody implements AsyncIterator<Uint8Array> {
   async return(): Promise<IteratorResult<Uint8Array>> {
     this.#stop(clientGone());
     return { done: true, value: undefined };
+  }
+
+  #checkLength(): void {
+    if (this.#declared !== undefined && this.#declared !== this.#seen) {
+      throw httpErrors.error(
+        'ConnectionBroken',
+        `the body was declared as ${this.#declared} bytes and has ${this.#seen}`,
+      );
+    }
   }
 
   #stop(reason: unknown): void {

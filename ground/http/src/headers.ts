@@ -13,3 +13,9 @@ export function headerAll(headers: HeaderValues, name: string): readonly string[
   if (value === undefined) return [];
   return typeof value === 'string' ? [value] : value;
 }
+
+/** The declared length of a body in bytes, or undefined. */
+export function contentLength(headers: HeaderValues): number | undefined {
+  const value = header(headers, 'content-length');
+  return value === undefined || !/^\d+$/.test(value) ? undefined : Number(value);
+}

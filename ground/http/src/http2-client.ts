@@ -7,6 +7,7 @@ import { httpErrors } from './errors.ts';
 import { guardBody } from './guard.ts';
 import { http2Options, widenSession } from './http2-options.ts';
 import type { HttpRequest, HttpResponse } from './message.ts';
+import { resetStream } from './reset.ts';
 import { sendBody } from './send-body.ts';
 import { headerValues, outgoingHeaders, wireFields } from './wire-headers.ts';
 
@@ -127,7 +128,7 @@ function exchange(
       return reject(new Refused(connectionError(error, at.address)));
     }
     session.open++;
-    const onAbort = (): void => stream.close(constants.NGHTTP2_CANCEL);
+    const onAbort = (): void => resetStream(stream, 'cancelled');
     ctx.signal.addEventListener('abort', onAbort, { once: true });
     let sending: { error?: unknown } = {};
     let failure: unknown;
@@ -137,7 +138,7 @@ function exchange(
       const status = Number(_headers[':status']);
       const body = guardBody(ctx, whole(stream, at.address), {
         done: ignore,
-        stopped: () => stream.close(constants.NGHTTP2_CANCEL),
+        stopped: () => resetStream(stream, 'cancelled'),
       });
       resolve({ status, headers: headerValues(fields), body });
     });
@@ -151,8 +152,7 @@ function exchange(
       reject(stream.rstCode === constants.NGHTTP2_REFUSED_STREAM ? new Refused(coded) : coded);
     });
     if (ctx.signal.aborted) onAbort();
-    if (request.body !== null)
-      sending = sendBody(ctx, request.body, stream, () => stream.close(constants.NGHTTP2_INTERNAL_ERROR));
+    if (request.body !== null) sending = sendBody(ctx, request.body, stream, () => resetStream(stream, 'failed'));
   });
 }
 

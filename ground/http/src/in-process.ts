@@ -1,9 +1,10 @@
 /** A Handler as a Transport without sockets: what tests, sandboxes and one-process hubs use. */
-import { duplexPair } from 'node:stream';
+import { duplexPair, type Duplex } from 'node:stream';
 import { untilAborted, type Context } from '@polyanthus/ground-base/context';
 import { flatHeaders, headerFault, plainError, type RenderError } from './admission.ts';
 import { httpErrors } from './errors.ts';
 import { clientGone, discardBody, guardBody, linkedSignal } from './guard.ts';
+import { contentLength } from './headers.ts';
 import type { Handler, HttpRequest, HttpResponse, Peer, ServerRequest, ServerResponse, Transport } from './message.ts';
 
 /**
@@ -31,8 +32,14 @@ export function inProcessTransport(
     upgrade: async (ctx, request) => {
       const { response, ended, abort } = await call(ctx, request);
       if (response.upgrade === undefined) return { kind: 'refused', response: plain(ctx, response, ended, abort) };
-      const [client, server] = duplexPair();
-      server.once('close', ended);
+      const [client, server] = joinedPair();
+      const onAbort = (): void => void client.destroy();
+      ctx.signal.addEventListener('abort', onAbort, { once: true });
+      server.once('close', () => {
+        ctx.signal.removeEventListener('abort', onAbort);
+        ended();
+        abort(clientGone());
+      });
       response.upgrade(server, new Uint8Array(0));
       return { kind: 'upgraded', headers: response.headers, socket: client, head: new Uint8Array(0) };
     },
@@ -41,6 +48,21 @@ export function inProcessTransport(
     },
   };
 }
+
+/** Two ends of one stream; destroying one before its end destroys the other, as with a socket. */
+function joinedPair(): [Duplex, Duplex] {
+  const [a, b] = duplexPair();
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    from.on('error', () => undefined);
+    from.once('close', () => (from.readableEnded && from.writableFinished ? undefined : to.destroy()));
+  }
+  return [a, b];
+}
+
+const ignore = (): void => undefined;
 
 interface Exchange {
   readonly response: ServerResponse;
@@ -65,13 +87,20 @@ async function exchange(
     return { response: { status: 431, ...render(431, fault) }, ended: release, abort };
   }
   const inner: Context = { ...ctx, signal: controller.signal };
-  const body = guardBody(inner, request.body, { done: () => undefined, stopped: () => undefined });
+  // As over a socket: a request whose body breaks off is given up by its sender.
+  const broken = Promise.withResolvers<never>();
+  broken.promise.catch(ignore);
+  const body = guardBody(inner, request.body, {
+    done: ignore,
+    stopped: ignore,
+    failed: (error) => broken.reject(error),
+  });
   const answer = (async () => handler(inner, { ...request, body }))().catch((error: unknown): ServerResponse => {
     if (!controller.signal.aborted) ctx.log.error('a handler threw', { method: request.method, error });
     return { status: 500, ...render(500, 'internal error') };
   });
   try {
-    return { response: await untilAborted(ctx, answer), ended: release, abort };
+    return { response: await untilAborted(ctx, Promise.race([answer, broken.promise])), ended: release, abort };
   } catch (error) {
     abort(clientGone());
     void answer.then((late) => discardBody(late.body));
@@ -85,6 +114,6 @@ function plain(
   ended: () => void,
   abort: (reason: unknown) => void,
 ): HttpResponse {
-  const body = guardBody(ctx, response.body, { done: ended, stopped: abort });
+  const body = guardBody(ctx, response.body, { done: ended, stopped: abort }, contentLength(response.headers));
   return { status: response.status, headers: response.headers, body };
 }

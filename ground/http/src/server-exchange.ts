@@ -5,7 +5,9 @@ import type { Duplex } from 'node:stream';
 import { untilAborted, type Context } from '@polyanthus/ground-base/context';
 import { flatHeaders, headerFault, type RenderError } from './admission.ts';
 import { clientGone, discardBody, guardBody, linkedSignal } from './guard.ts';
+import { contentLength } from './headers.ts';
 import type { Body, Handler, Peer, ServerRequest, ServerResponse } from './message.ts';
+import { resetStream } from './reset.ts';
 import { encodeHead, headerValues, outgoingHeaders, wireFields } from './wire-headers.ts';
 
 /** What all exchanges of one server share. */
@@ -119,8 +121,14 @@ function requestBody(ctx: Context, req: Incoming): Body {
       : req.headers['transfer-encoding'] === undefined && (req.headers['content-length'] ?? '0') === '0';
   if (empty) return null;
   // Destroying a request that is not read to its end would take the socket, and the answer, with it.
-  const pieces = req.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-  return guardBody(ctx, pieces, { done: ignore, stopped: ignore });
+  return guardBody(ctx, wholeRequest(req), { done: ignore, stopped: ignore });
+}
+
+/** Node ends a request cleanly when its HTTP/2 stream is reset, so the reset code decides. */
+async function* wholeRequest(req: Incoming): AsyncGenerator<Uint8Array> {
+  for await (const piece of req.iterator({ destroyOnReturn: false })) yield piece as Uint8Array;
+  const reset = 'stream' in req && (req.aborted || (req.stream.rstCode ?? 0) !== constants.NGHTTP2_NO_ERROR);
+  if (reset || !req.complete) throw clientGone();
 }
 
 interface Answer {
@@ -147,7 +155,7 @@ async function write(scope: ServerScope, ctx: Context, answer: Answer): Promise<
     writer.end(response.body ?? undefined);
   } else {
     writer.writeHead(response.status, headers);
-    await writeStream(ctx, writer, response.body, headers['content-length']);
+    await writeStream(ctx, writer, response.body, contentLength(response.headers));
   }
   if (unread) closeUnread(scope, req, res);
 }
@@ -156,19 +164,14 @@ async function writeStream(
   ctx: Context,
   writer: Writer,
   body: AsyncIterable<Uint8Array>,
-  declared: string | string[] | undefined,
+  declaredLength: number | undefined,
 ): Promise<void> {
   writer.flushHeaders();
-  const guarded = guardBody(ctx, body, { done: ignore, stopped: ignore }) as AsyncIterable<Uint8Array>;
-  let sent = 0;
+  const guarded = guardBody(ctx, body, { done: ignore, stopped: ignore }, declaredLength) as AsyncIterable<Uint8Array>;
   for await (const piece of guarded) {
-    sent += piece.length;
     if (piece.length > 0 && !writer.write(piece)) {
       await untilAborted(ctx, new Promise<void>((resolve) => writer.once('drain', resolve)));
     }
-  }
-  if (declared !== undefined && Number(declared) !== sent) {
-    throw new Error(`the answer declared ${String(declared)} bytes and has ${sent}`);
   }
   writer.end();
 }
@@ -182,8 +185,8 @@ function closeUnread(scope: ServerScope, req: Incoming, res: Outgoing): void {
 
 /** Ends an exchange so that nobody takes what was sent for the whole. */
 function breakOff(req: Incoming, res: Outgoing): void {
-  if ('stream' in res) res.stream?.close(constants.NGHTTP2_INTERNAL_ERROR);
-  else req.socket?.destroy();
+  if (!('stream' in res)) req.socket?.destroy();
+  else if (res.stream !== undefined) resetStream(res.stream, 'failed');
 }
 
 /** A refusal goes through Node's own writer and ends the connection: what follows an upgrade request has no framing. */
