@@ -57,18 +57,44 @@ export interface WatchEvent<T extends KubeObject = KubeObject> {
 /** All failures of the API are StatusError; failures on the way are the coded errors of ground/http. */
 export interface KubeClient {
   readonly transport: Transport;
-  get<T extends KubeObject>(ctx: Context, type: ResourceType<T>, key: ObjectKey, options?: { readonly subresource?: string }): Promise<T>;
+  get<T extends KubeObject>(
+    ctx: Context,
+    type: ResourceType<T>,
+    key: ObjectKey,
+    options?: { readonly subresource?: string },
+  ): Promise<T>;
   /** One page. */
   list<T extends KubeObject>(ctx: Context, type: ResourceType<T>, options?: ListOptions): Promise<KubeList<T>>;
   /** All pages of a consistent list, `pageSize` (500) items a request; begins anew once when the token expires. */
-  listAll<T extends KubeObject>(ctx: Context, type: ResourceType<T>, options?: ListOptions & { readonly pageSize?: number }): Promise<KubeList<T>>;
+  listAll<T extends KubeObject>(
+    ctx: Context,
+    type: ResourceType<T>,
+    options?: ListOptions & { readonly pageSize?: number },
+  ): Promise<KubeList<T>>;
   /** One watch request, as the server serves it. It ends when the server ends it; `runtime`'s informer goes on for ever. */
-  watch<T extends KubeObject>(ctx: Context, type: ResourceType<T>, options?: WatchOptions): AsyncIterable<WatchEvent<T>>;
+  watch<T extends KubeObject>(
+    ctx: Context,
+    type: ResourceType<T>,
+    options?: WatchOptions,
+  ): AsyncIterable<WatchEvent<T>>;
   create<T extends KubeObject>(ctx: Context, type: ResourceType<T>, object: T, options?: WriteOptions): Promise<T>;
   /** Creates a subresource object at a key: `eviction`, `token`, `binding`. */
-  createAt<R>(ctx: Context, type: ResourceType, key: ObjectKey, subresource: string, body: unknown, options?: WriteOptions): Promise<R>;
+  createAt<R>(
+    ctx: Context,
+    type: ResourceType,
+    key: ObjectKey,
+    subresource: string,
+    body: unknown,
+    options?: WriteOptions,
+  ): Promise<R>;
   update<T extends KubeObject>(ctx: Context, type: ResourceType<T>, object: T, options?: WriteOptions): Promise<T>;
-  patch<T extends KubeObject>(ctx: Context, type: ResourceType<T>, key: ObjectKey, patch: Patch, options?: WriteOptions): Promise<T>;
+  patch<T extends KubeObject>(
+    ctx: Context,
+    type: ResourceType<T>,
+    key: ObjectKey,
+    patch: Patch,
+    options?: WriteOptions,
+  ): Promise<T>;
   /** The deleted object, or the Status that the server gave. */
   delete(ctx: Context, type: ResourceType, key: ObjectKey, options?: DeleteOptions): Promise<KubeObject | Status>;
   deleteCollection(ctx: Context, type: ResourceType, list?: ListOptions, options?: DeleteOptions): Promise<void>;
