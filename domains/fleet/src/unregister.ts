@@ -4,6 +4,7 @@ import type { KubeClient } from '@polyanthus/kube-client/client';
 import { clusterRoleBindings, clusterRoles, customResourceDefinitions, namespaces } from '@polyanthus/kube-kinds/core';
 import { inClusterMemberships, memberships } from '@polyanthus/kube-kinds/own/fleet';
 import { isOwned, ownedLabel, projectLabel } from '@polyanthus/kube-kinds/own/ownership';
+import { actuate } from './actuate.ts';
 import { fleetErrors } from './errors.ts';
 import { orUndefined, readLock } from './member-facts.ts';
 import { fleetOwnerId } from './membership-names.ts';
@@ -34,6 +35,7 @@ async function checkCluster(ctx: Context, memberClient: KubeClient, externalId: 
 }
 
 async function cleanMember(ctx: Context, memberClient: KubeClient, fleet: string): Promise<void> {
+  await actuate(ctx, memberClient, fleet, { namespaces: [], bindings: [] });
   const agents = await memberClient.list(ctx, namespaces, { labelSelector: `${projectLabel}=${fleet},${ownedLabel}=true` });
   for (const namespace of agents.items) await ignoreGone(memberClient.delete(ctx, namespaces, { name: namespace.metadata.name ?? '' }));
   for (const type of [clusterRoleBindings, clusterRoles]) {

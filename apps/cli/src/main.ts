@@ -1,0 +1,15 @@
+/** The one executable: who it is follows from the name it was started by, what it does from the tree. */
+import { background } from '@polyanthus/ground-base/context';
+import { productVersion } from '@polyanthus/ground-base/version';
+import { runProgram } from '@polyanthus/ground-cli-kit/run';
+import { processIo } from './process-io.ts';
+import { stderrLogger } from './stderr-logger.ts';
+import { interruptSignal } from './signals.ts';
+import { commandTree } from './tree.ts';
+
+const log = await stderrLogger(process.env['POLYANTHUS_LOG'] ?? 'warn');
+const { signal, exitCode } = interruptSignal(process);
+const program = { name: 'polyanthus', summary: 'One hub for many Kubernetes clusters.', version: productVersion, root: commandTree };
+const code = await runProgram(background({ log, signal }), program, process.argv.slice(2), { io: processIo(process), env: process.env });
+// Handles that a command forgot (a keep-alive socket) must not keep a script waiting.
+process.exit(exitCode() ?? code);

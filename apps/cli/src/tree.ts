@@ -1,0 +1,54 @@
+/** The command tree: every leaf is loaded when it runs. */
+import type { CommandGroup } from '@polyanthus/ground-cli-kit/command';
+
+const fleetCommands = () => import('@polyanthus/domains-fleet/commands/fleet');
+const scopeCommands = () => import('@polyanthus/domains-fleet/commands/scopes');
+
+/** `polyanthus …`. */
+export const commandTree: CommandGroup = {
+  summary: 'One hub for many Kubernetes clusters.',
+  commands: {
+    up: { summary: 'Start a hub on this machine', load: async () => (await import('@polyanthus/apps-hub/commands/up')).up },
+    demo: { summary: 'Start a hub with three simulated clusters joined to it', load: async () => (await import('@polyanthus/apps-hub/commands/demo')).demo },
+    login: { summary: 'Remember a hub and how to sign in to it', load: async () => (await import('@polyanthus/domains-fleet/commands/login')).login },
+    fleet: {
+      summary: 'Clusters of the fleet',
+      commands: {
+        register: { summary: 'Join a cluster to the fleet', load: async () => (await fleetCommands()).register },
+        unregister: { summary: 'Take a cluster out of the fleet', load: async () => (await fleetCommands()).unregister },
+        list: { summary: 'List memberships', load: async () => (await fleetCommands()).list },
+        describe: { summary: 'Show one membership', load: async () => (await fleetCommands()).describe },
+        'get-credentials': { summary: 'Write a kubectl context for a member', load: async () => (await fleetCommands()).getCredentials },
+        'generate-gateway-rbac': { summary: 'Print or apply the RBAC that lets users work in a member', load: async () => (await import('@polyanthus/domains-fleet/commands/gateway-rbac')).generateGatewayRbac },
+        scopes: {
+          summary: 'Teams: which members and namespaces belong together',
+          commands: {
+            create: { summary: 'Create a scope', load: async () => (await scopeCommands()).createScope },
+            list: { summary: 'List scopes', load: async () => (await scopeCommands()).listScopes },
+            describe: { summary: 'Show one scope', load: async () => (await scopeCommands()).describeScope },
+            delete: { summary: 'Delete a scope', load: async () => (await scopeCommands()).deleteScope },
+            'add-member': { summary: 'Bind a membership to a scope', load: async () => (await scopeCommands()).addMember },
+            'remove-member': { summary: 'Unbind a membership from a scope', load: async () => (await scopeCommands()).removeMember },
+          },
+        },
+        namespaces: {
+          summary: 'Namespaces that exist in every member of a scope',
+          commands: {
+            create: { summary: 'Create a fleet namespace', load: async () => (await scopeCommands()).createNamespace },
+            list: { summary: 'List fleet namespaces', load: async () => (await scopeCommands()).listNamespaces },
+            delete: { summary: 'Delete a fleet namespace', load: async () => (await scopeCommands()).deleteNamespace },
+          },
+        },
+        bindings: {
+          summary: 'Roles of users and groups in members',
+          commands: {
+            create: { summary: 'Give a user or a group a role', load: async () => (await scopeCommands()).createBinding },
+            list: { summary: 'List role bindings', load: async () => (await scopeCommands()).listBindings },
+            delete: { summary: 'Take a role away', load: async () => (await scopeCommands()).deleteBinding },
+          },
+        },
+      },
+    },
+    agent: { summary: 'The agent of a member', commands: { run: { summary: 'Run the agent', load: async () => (await import('@polyanthus/apps-agent/commands/run')).run } } },
+  },
+};

@@ -1,0 +1,113 @@
+/** Writes images as OCI image layouts (image-spec v1.1), the same digest for the same input, without Docker. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { ociErrors } from './errors.ts';
+import { tar, type TarEntry } from './tar.ts';
+
+/** A layer as its entries; `comment` goes into the history. */
+export interface LayerSource {
+  readonly comment: string;
+  readonly entries: readonly TarEntry[];
+}
+
+/** What the image runs and says of itself. */
+export interface ImageSpec {
+  /** Full name with tag: `example.org/app:1.0`. */
+  readonly name: string;
+  readonly architecture: 'amd64' | 'arm64';
+  readonly layers: readonly LayerSource[];
+  readonly entrypoint: readonly string[];
+  readonly env: readonly string[];
+  /** `uid:gid`. */
+  readonly user: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The same for every entry and the image itself, so that two builds agree. */
+  readonly createdSeconds: number;
+  /** A CycloneDX document, kept in the image's annotations as a referrer artifact. */
+  readonly sbom: object;
+}
+
+/** What was written. */
+export interface WrittenImage {
+  /** `sha256:…` of the image manifest. */
+  readonly digest: string;
+  readonly bytes: number;
+}
+
+interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly platform?: object;
+  readonly artifactType?: string;
+}
+
+const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+
+/** Writes the layout into `folder` (made when absent). Errors: ImageTargetExists, TarNameTooLong. */
+export async function writeImage(folder: string, spec: ImageSpec): Promise<WrittenImage> {
+  if (existsSync(folder) && !existsSync(join(folder, 'oci-layout'))) throw ociErrors.error('ImageTargetExists', `${folder} exists and is no OCI image layout`);
+  await mkdir(join(folder, 'blobs/sha256'), { recursive: true });
+  const blobs = new BlobFolder(folder);
+  const layers: Descriptor[] = [];
+  const diffIds: string[] = [];
+  for (const layer of spec.layers) {
+    const archive = Buffer.concat([...tar(layer.entries, spec.createdSeconds)]);
+    diffIds.push(sha256(archive));
+    layers.push(await blobs.add('application/vnd.oci.image.layer.v1.tar+gzip', gzipSync(archive, { level: 6 })));
+  }
+  const config = await blobs.addJson('application/vnd.oci.image.config.v1+json', configOf(spec, diffIds));
+  const manifest = await blobs.addJson(manifestType, { schemaVersion: 2, mediaType: manifestType, config, layers });
+  const sbom = await writeSbom(blobs, spec, manifest);
+  const named = { ...manifest, platform: { architecture: spec.architecture, os: 'linux' }, annotations: { 'org.opencontainers.image.ref.name': spec.name, 'io.containerd.image.name': spec.name } };
+  const index = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: [named, sbom] };
+  await writeFile(join(folder, 'index.json'), JSON.stringify(index));
+  await writeFile(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  return { digest: manifest.digest, bytes: blobs.bytes };
+}
+
+async function writeSbom(blobs: BlobFolder, spec: ImageSpec, subject: Descriptor): Promise<Descriptor> {
+  const artifactType = 'application/vnd.cyclonedx+json';
+  const empty = await blobs.add('application/vnd.oci.empty.v1+json', Buffer.from('{}'));
+  const document = await blobs.addJson(artifactType, spec.sbom);
+  const manifest = await blobs.addJson(manifestType, { schemaVersion: 2, mediaType: manifestType, artifactType, config: empty, layers: [document], subject });
+  return { ...manifest, artifactType };
+}
+
+function configOf(spec: ImageSpec, diffIds: readonly string[]): object {
+  const created = new Date(spec.createdSeconds * 1000).toISOString();
+  return {
+    created,
+    architecture: spec.architecture,
+    os: 'linux',
+    config: { Entrypoint: spec.entrypoint, Env: spec.env, User: spec.user, Labels: spec.labels, WorkingDir: '/' },
+    rootfs: { type: 'layers', diff_ids: diffIds },
+    history: spec.layers.map((layer) => ({ created, created_by: 'polyanthus', comment: layer.comment })),
+  };
+}
+
+const sha256 = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+
+class BlobFolder {
+  bytes = 0;
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async add(mediaType: string, content: Uint8Array): Promise<Descriptor> {
+    const digest = sha256(content);
+    await writeFile(join(this.#folder, 'blobs/sha256', digest.slice('sha256:'.length)), content);
+    this.bytes += content.length;
+    return { mediaType, digest, size: content.length };
+  }
+
+  addJson(mediaType: string, value: object): Promise<Descriptor> {
+    return this.add(mediaType, Buffer.from(JSON.stringify(value)));
+  }
+}
