@@ -45,7 +45,7 @@ function scalar(value: YamlValue, indent: string): string {
   return String(value);
 }
 
-const indicators = /^[-?:,[\]{}#&*!|>'"%@`\s]/;
+const indicators = /^[-?:,[\]{}#&*!|>'"%@`\s]|^\.\.\./;
 /** Everything that must be escaped: controls, the line breaks of YAML 1.1, byte order marks, lone surrogates. */
 const special = /[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]/u;
 /** The same, where tabs and line feeds are at home. */
