@@ -9,7 +9,7 @@ import { relay } from '@polyanthus/ground-http/relay';
 import type { Status } from '@polyanthus/kube-objects/status';
 import { admitMemberRequest } from './agent-admit.ts';
 import { endsStream, fromRaw, toOutgoing } from './h2.ts';
-import { endToEnd } from './hop-headers.ts';
+import { endToEnd, withoutLength } from './hop-headers.ts';
 import { readStream, resetStream, watchForEnd, writeStream } from './stream-body.ts';
 import { controlAuthority, methodHeader, upgradedHeader } from './wire.ts';
 
@@ -104,12 +104,17 @@ async function forwardUpgrade(
     return answer(stream, statusResponse(memberAway(error)));
   }
   if (result.kind === 'refused') return answer(stream, result.response);
-  stream.respond({ ':status': 200, [upgradedHeader]: '1', ...toOutgoing(endToEnd(result.headers)) });
+  stream.respond({ ':status': 200, [upgradedHeader]: '1', ...toOutgoing(withoutLength(endToEnd(result.headers))) });
   await relay(ctx, stream, result.socket, { headFromB: result.head });
 }
 
 async function answer(stream: ServerHttp2Stream, response: HttpResponse, method = 'GET'): Promise<void> {
-  const head = { ':status': response.status, ...toOutgoing(endToEnd(response.headers)) };
+  const own = endToEnd(response.headers);
+  // A length on an answer that has no body by its status breaks the session at the other end.
+  const head = {
+    ':status': response.status,
+    ...toOutgoing(response.status === 204 || response.status === 205 ? withoutLength(own) : own),
+  };
   // Node gives these no body of its own accord, and then no trailers either.
   const bodiless = method === 'HEAD' || [204, 205, 304].includes(response.status);
   const body = bodiless ? null : response.body;

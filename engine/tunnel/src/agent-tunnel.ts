@@ -10,16 +10,7 @@ import { signWith } from './agent-key.ts';
 import { serveMember } from './agent-serve.ts';
 import { tunnelErrors } from './errors.ts';
 import { openServerSession } from './h2.ts';
-import {
-  asChallenge,
-  asVerdict,
-  readMessage,
-  signedBytes,
-  spokenVersions,
-  tunnelPath,
-  tunnelSubprotocol,
-  writeMessage,
-} from './hello.ts';
+import { asChallenge, asVerdict, readMessage, signedBytes, spokenVersions, writeMessage } from './hello.ts';
 import { readLines } from './lines.ts';
 import { keepAlive, type HeartbeatOptions } from './liveness.ts';
 import { dialSocket } from './tunnel-socket.ts';
@@ -67,7 +58,7 @@ export interface AgentTunnel {
 /** Opens a tunnel; resolves when it serves. Errors: TunnelRefused, TunnelProtocol, DeadlineExceeded, those of ground/http. */
 export async function dialTunnel(ctx: Context, options: DialOptions): Promise<AgentTunnel> {
   return withTimeout(ctx, options.helloTimeoutMs, 'dialling the hub', async (inner) => {
-    const connection = await dialSocket(inner, options.hub, tunnelPath, tunnelSubprotocol, options.random);
+    const connection = await dialSocket(inner, ctx, options.hub, options.random);
     try {
       const verdict = await introduce(inner, connection, options);
       const session = openServerSession(connection);

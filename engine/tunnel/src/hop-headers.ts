@@ -33,3 +33,9 @@ export function endToEnd(headers: HeaderValues): HeaderValues {
   }
   return out;
 }
+
+/** For a stream of bytes after a switch of protocols: a length there breaks the whole session at the first byte above it. */
+export function withoutLength(headers: HeaderValues): HeaderValues {
+  const { 'content-length': _length, ...rest } = headers;
+  return rest;
+}

@@ -6,13 +6,12 @@ import type { Handler, Peer, ServerRequest, ServerResponse, Transport } from '@p
 import { defaultAdmission, type AdmissionLimits } from './admission.ts';
 import { tunnelErrors } from './errors.ts';
 import { openClientSession } from './h2.ts';
-import { tunnelPath, tunnelSubprotocol } from './hello.ts';
 import { acceptAgent, type AcceptOptions } from './hub-accept.ts';
 import { HubTunnel, type TunnelIdentity } from './hub-tunnel.ts';
 import { defaultHeartbeat, type HeartbeatOptions } from './liveness.ts';
 import { memberVia } from './replica.ts';
 import { defaultStalls, type StallLimits } from './stalls.ts';
-import { acceptSocket } from './tunnel-socket.ts';
+import { acceptSocket, isTunnelRequest } from './tunnel-socket.ts';
 
 export interface TunnelHubOptions extends AcceptOptions {
   /** This replica's name, as the directory knows it. */
@@ -82,12 +81,10 @@ class Hub {
   }
 
   async handle(request: ServerRequest): Promise<ServerResponse> {
-    if (request.url.split('?')[0] !== tunnelPath) return plain(404, 'not found');
-    const asked = String(request.headers['upgrade'] ?? '').toLowerCase();
-    if (request.method !== 'GET' || asked !== 'websocket') return plain(426, 'agents open a WebSocket here');
+    if (!isTunnelRequest(request)) return plain(404, 'not found');
     if (!this.#accepting) return plain(503, 'this replica is stopping; dial again to reach another one');
     if (this.#greeting >= helloMax) return plain(503, 'too many agents connect at the same time; dial again');
-    return acceptSocket(request, tunnelSubprotocol, (connection) => {
+    return acceptSocket(this.#ctx, request, (connection) => {
       this.#greeting++;
       void this.#take(connection, request.peer).catch((error: unknown) => {
         connection.destroy();

@@ -13,7 +13,7 @@ import type {
 } from '@polyanthus/ground-http/message';
 import { tunnelErrors } from './errors.ts';
 import { endsStream, fromRaw, toOutgoing } from './h2.ts';
-import { endToEnd } from './hop-headers.ts';
+import { endToEnd, withoutLength } from './hop-headers.ts';
 import { readStream, resetStream, watchForEnd, writeStream, type ReadPace } from './stream-body.ts';
 import { memberAuthority, methodHeader, upgradedHeader } from './wire.ts';
 
@@ -67,7 +67,7 @@ export async function upgradeOn(
     ':path': request.url,
     ':scheme': 'https',
     ':authority': options.authority ?? memberAuthority,
-    ...toOutgoing({ ...endToEnd(request.headers), ...options.own, [methodHeader]: request.method }),
+    ...toOutgoing({ ...withoutLength(endToEnd(request.headers)), ...options.own, [methodHeader]: request.method }),
   };
   const answer = await send(ctx, session, head, 'pipe', options);
   if (header(answer.headers, upgradedHeader) === undefined) {

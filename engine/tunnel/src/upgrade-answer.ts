@@ -10,6 +10,10 @@ export function answerUpgrade(
   onEnd: () => void = () => undefined,
 ): ServerResponse {
   if (result.kind === 'refused') return result.response;
+  const abandon = (): void => void result.socket.destroy();
+  ctx.signal.addEventListener('abort', abandon, { once: true });
+  result.socket.once('close', () => ctx.signal.removeEventListener('abort', abandon));
+  if (ctx.signal.aborted) abandon();
   return {
     status: 101,
     headers: result.headers,
