@@ -22,7 +22,8 @@ export function makeOwnCrds(): string {
 function refuseSharedLines(source: string): void {
   const lines = readFileSync(join(folder, source), 'utf8').split('\n');
   for (const [index, line] of lines.entries()) {
-    if (/@\w+ .*@\w+/.test(line)) throw new Error(`${source}:${index + 1}: two tags on one line; the generator drops both`);
+    if (/@\w+ .*@\w+/.test(line))
+      throw new Error(`${source}:${index + 1}: two tags on one line; the generator drops both`);
   }
 }
 
@@ -30,11 +31,20 @@ function makeCrd(kind: OwnKind): Json {
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `${kind.plural}.${kind.group}`, labels: { [ownedLabel]: 'true', 'app.kubernetes.io/managed-by': 'polyanthus' } },
+    metadata: {
+      name: `${kind.plural}.${kind.group}`,
+      labels: { [ownedLabel]: 'true', 'app.kubernetes.io/managed-by': 'polyanthus' },
+    },
     spec: {
       group: kind.group,
       scope: kind.scope,
-      names: { kind: kind.kind, listKind: `${kind.kind}List`, plural: kind.plural, singular: kind.singular, ...(kind.shortNames.length > 0 ? { shortNames: kind.shortNames } : {}) },
+      names: {
+        kind: kind.kind,
+        listKind: `${kind.kind}List`,
+        plural: kind.plural,
+        singular: kind.singular,
+        ...(kind.shortNames.length > 0 ? { shortNames: kind.shortNames } : {}),
+      },
       versions: [
         {
           name: kind.version,
@@ -50,7 +60,15 @@ function makeCrd(kind: OwnKind): Json {
 }
 
 function schemaOf(kind: OwnKind): Json {
-  const generator = createGenerator({ path: join(folder, kind.source), type: kind.interface, expose: 'none', topRef: false, tsconfig: join(import.meta.dirname, '../../tsconfig.json'), skipTypeCheck: true, additionalProperties: true });
+  const generator = createGenerator({
+    path: join(folder, kind.source),
+    type: kind.interface,
+    expose: 'none',
+    topRef: false,
+    tsconfig: join(import.meta.dirname, '../../tsconfig.json'),
+    skipTypeCheck: true,
+    additionalProperties: true,
+  });
   const root = structural(generator.createSchema(kind.interface)) as Json;
   const properties = root['properties'] as Json;
   const required = ((root['required'] ?? []) as string[]).filter((name) => name === 'spec');
@@ -68,7 +86,23 @@ function schemaOf(kind: OwnKind): Json {
   };
 }
 
-const kept = new Set(['type', 'description', 'properties', 'required', 'items', 'enum', 'minimum', 'maximum', 'minLength', 'maxLength', 'pattern', 'format', 'default', 'minItems', 'maxItems']);
+const kept = new Set([
+  'type',
+  'description',
+  'properties',
+  'required',
+  'items',
+  'enum',
+  'minimum',
+  'maximum',
+  'minLength',
+  'maxLength',
+  'pattern',
+  'format',
+  'default',
+  'minItems',
+  'maxItems',
+]);
 
 /** JSON Schema to a structural schema: maps become additionalProperties, lists of conditions are keyed by type. */
 function structural(schema: Schema | boolean | undefined): unknown {
@@ -78,15 +112,23 @@ function structural(schema: Schema | boolean | undefined): unknown {
   for (const [key, value] of Object.entries(source)) if (kept.has(key)) out[key] = value;
   if (source['const'] !== undefined) Object.assign(out, { type: typeof source['const'], enum: [source['const']] });
   if (source['properties'] !== undefined) {
-    out['properties'] = Object.fromEntries(Object.entries(source['properties'] as Json).map(([name, inner]) => [name, structural(inner as Schema)]));
+    out['properties'] = Object.fromEntries(
+      Object.entries(source['properties'] as Json).map(([name, inner]) => [name, structural(inner as Schema)]),
+    );
   }
   if (source['items'] !== undefined) out['items'] = structural(source['items'] as Schema);
-  if (source['properties'] === undefined && typeof source['additionalProperties'] === 'object') out['additionalProperties'] = structural(source['additionalProperties'] as Schema);
-  if (isConditionList(out)) Object.assign(out, { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] });
+  if (source['properties'] === undefined && typeof source['additionalProperties'] === 'object')
+    out['additionalProperties'] = structural(source['additionalProperties'] as Schema);
+  if (isConditionList(out))
+    Object.assign(out, { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] });
   return out;
 }
 
 function isConditionList(schema: Json): boolean {
   const items = schema['items'] as { readonly properties?: Json } | undefined;
-  return schema['type'] === 'array' && items?.properties?.['lastTransitionTime'] !== undefined && items.properties['type'] !== undefined;
+  return (
+    schema['type'] === 'array' &&
+    items?.properties?.['lastTransitionTime'] !== undefined &&
+    items.properties['type'] !== undefined
+  );
 }
