@@ -1,0 +1,48 @@
+/** Arithmetic of rollouts (kube-controller-manager's deployment/util). */
+import type { Deployment, ReplicaSet } from '@polyanthus/kube-kinds/core';
+
+export const desiredReplicas = (deployment: Deployment): number => deployment.spec.replicas ?? 1;
+export const sizeOf = (set: ReplicaSet): number => set.spec.replicas ?? 1;
+export const isRolling = (deployment: Deployment): boolean => deployment.spec.strategy?.type !== 'Recreate';
+
+export function sum(sets: readonly ReplicaSet[], value: (set: ReplicaSet) => number | undefined): number {
+  return sets.reduce((total, set) => total + (value(set) ?? 0), 0);
+}
+
+export interface Fenceposts {
+  /** Pods above the desired count at most. */
+  readonly maxSurge: number;
+  /** Pods below the desired count at most. */
+  readonly maxUnavailable: number;
+}
+
+/** Both bounds as numbers. Surge rounds up, unavailability down; when both come to zero one pod may be away, else nothing moves. */
+export function fenceposts(deployment: Deployment): Fenceposts {
+  const desired = desiredReplicas(deployment);
+  if (!isRolling(deployment)) return { maxSurge: 0, maxUnavailable: 0 };
+  const rolling = deployment.spec.strategy?.rollingUpdate;
+  const maxSurge = scaled(rolling?.maxSurge ?? '25%', desired, Math.ceil);
+  const maxUnavailable = scaled(rolling?.maxUnavailable ?? '25%', desired, Math.floor);
+  if (maxSurge === 0 && maxUnavailable === 0) return { maxSurge, maxUnavailable: Math.min(1, desired) };
+  return { maxSurge, maxUnavailable: Math.min(maxUnavailable, desired) };
+}
+
+function scaled(value: number | string, total: number, round: (value: number) => number): number {
+  if (typeof value === 'number') return value;
+  const percent = /^(\d+)%$/.exec(value)?.[1];
+  return percent === undefined ? 0 : round((Number(percent) * total) / 100);
+}
+
+/** How large the new set may be now. */
+export function newSetSize(deployment: Deployment, oldTotal: number, newSize: number): number {
+  const desired = desiredReplicas(deployment);
+  if (!isRolling(deployment)) return desired;
+  const room = desired + fenceposts(deployment).maxSurge - oldTotal - newSize;
+  return room <= 0 ? newSize : newSize + Math.min(room, desired - newSize);
+}
+
+/** Oldest first; equal times by name, so that every round decides alike. */
+export function byAge(a: ReplicaSet, b: ReplicaSet): number {
+  const [left, right] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
+  return left < right ? -1 : left > right ? 1 : (a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1;
+}

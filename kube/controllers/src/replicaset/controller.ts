@@ -1,0 +1,59 @@
+/** Wiring of the ReplicaSet controller. */
+import { events, pods, replicaSets, type Pod } from '@polyanthus/kube-kinds/core';
+import { labelSelectorMatcher } from '@polyanthus/kube-objects/selectors';
+import { Expectations } from '@polyanthus/kube-runtime/expectations';
+import { keyOf } from '@polyanthus/kube-runtime/keys';
+import { controllingOwner, watchInto } from '@polyanthus/kube-runtime/watches';
+import { queueFor, recorderFor, runWithEvents, type ControllerDefinition } from '../environment.ts';
+import { controllerOf } from '../ownership.ts';
+import { reconcileReplicaSet } from './reconcile.ts';
+
+export const replicaSetController: ControllerDefinition = {
+  spec: {
+    name: 'replicaset-controller',
+    inputs: [replicaSets, pods],
+    outputs: [pods, replicaSets, events],
+    rbac: [
+      { apiGroups: ['apps'], resources: ['replicasets'], verbs: ['get', 'list', 'watch', 'update', 'patch'] },
+      { apiGroups: ['apps'], resources: ['replicasets/status', 'replicasets/finalizers'], verbs: ['update', 'patch'] },
+      { apiGroups: [''], resources: ['pods'], verbs: ['create', 'delete', 'list', 'watch', 'patch'] },
+      { apiGroups: ['', 'events.k8s.io'], resources: ['events'], verbs: ['create', 'patch', 'update'] },
+    ],
+  },
+  run: async (ctx, env) => {
+    const sets = env.informers.of(replicaSets);
+    const podCache = env.informers.of(pods);
+    const queue = queueFor(ctx, env, 'replicaset-controller');
+    const expectations = new Expectations(ctx.clock);
+    const recorder = recorderFor(ctx, env, 'replicaset-controller');
+    const ownersOf = controllingOwner(replicaSets);
+    watchInto(sets, queue);
+    // Expectations first: a round that the next lines wake must see them.
+    podCache.onEvent({
+      onAdd: (pod) => {
+        if (pod.metadata.deletionTimestamp === undefined) for (const key of ownersOf(pod)) expectations.created(key);
+      },
+      onUpdate: (_before, pod) => {
+        if (pod.metadata.deletionTimestamp !== undefined)
+          for (const key of ownersOf(pod)) expectations.deleted(key, pod.metadata.uid ?? '');
+      },
+      onDelete: (pod) => {
+        for (const key of ownersOf(pod)) expectations.deleted(key, pod.metadata.uid ?? '');
+      },
+    });
+    const orphanKeys = (pod: Pod): readonly string[] =>
+      sets
+        .byIndex('byNamespace', pod.metadata.namespace ?? '')
+        .filter((set) => labelSelectorMatcher(set.spec.selector).matches(pod.metadata.labels))
+        .map(keyOf);
+    watchInto(podCache, queue, (pod) => (controllerOf(pod) === undefined ? orphanKeys(pod) : ownersOf(pod)));
+    const scope = { env, sets, podCache, expectations, recorder };
+    await runWithEvents(ctx, env, recorder, {
+      name: 'replicaset-controller',
+      queue,
+      workers: 5,
+      informers: [sets, podCache],
+      reconcile: (inner, key) => reconcileReplicaSet(inner, scope, key),
+    });
+  },
+};

@@ -1,0 +1,80 @@
+/** The objects that an informer knows, with indexes. */
+import type { KubeObject } from '@polyanthus/kube-objects/meta';
+import { keyOf } from './keys.ts';
+
+/** The values under which an object is found in an index. */
+export type IndexFunction<T> = (object: T) => readonly string[];
+export type Indexes<T> = Readonly<Record<string, IndexFunction<T>>>;
+
+/** Objects by key and by index value. Bounded by what the API server holds for the selector. */
+export class ObjectCache<T extends KubeObject> {
+  readonly #objects = new Map<string, T>();
+  readonly #indexes: Indexes<T>;
+  readonly #buckets = new Map<string, Map<string, Set<string>>>();
+
+  constructor(indexes: Indexes<T>) {
+    this.#indexes = indexes;
+    for (const name of Object.keys(indexes)) this.#buckets.set(name, new Map());
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  get(key: string): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  list(): readonly T[] {
+    return [...this.#objects.values()];
+  }
+
+  keys(): readonly string[] {
+    return [...this.#objects.keys()];
+  }
+
+  /** Throws when no such index was declared: a programmer error. */
+  byIndex(name: string, value: string): readonly T[] {
+    const buckets = this.#buckets.get(name);
+    if (buckets === undefined) throw new Error(`no index "${name}" was declared for this informer`);
+    const found: T[] = [];
+    for (const key of buckets.get(value) ?? []) {
+      const object = this.#objects.get(key);
+      if (object !== undefined) found.push(object);
+    }
+    return found;
+  }
+
+  put(object: T): void {
+    const key = keyOf(object);
+    const previous = this.#objects.get(key);
+    if (previous !== undefined) this.#unindex(key, previous);
+    this.#objects.set(key, object);
+    for (const [name, valuesOf] of Object.entries(this.#indexes)) {
+      const buckets = this.#buckets.get(name);
+      for (const value of valuesOf(object)) {
+        const bucket = buckets?.get(value);
+        if (bucket === undefined) buckets?.set(value, new Set([key]));
+        else bucket.add(key);
+      }
+    }
+  }
+
+  remove(key: string): void {
+    const previous = this.#objects.get(key);
+    if (previous === undefined) return;
+    this.#unindex(key, previous);
+    this.#objects.delete(key);
+  }
+
+  #unindex(key: string, object: T): void {
+    for (const [name, valuesOf] of Object.entries(this.#indexes)) {
+      const buckets = this.#buckets.get(name);
+      for (const value of valuesOf(object)) {
+        const bucket = buckets?.get(value);
+        bucket?.delete(key);
+        if (bucket?.size === 0) buckets?.delete(value);
+      }
+    }
+  }
+}

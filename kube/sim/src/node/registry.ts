@@ -1,0 +1,38 @@
+/** The nodes that this simulation runs. */
+import { simErrors } from '../errors.ts';
+import { PodAddresses } from './addresses.ts';
+import { defaultPodCidr, type SimNode } from './node.ts';
+
+export interface RunningNode {
+  readonly node: SimNode;
+  readonly hostIp: string;
+  readonly podCidr: string;
+  readonly addresses: PodAddresses;
+}
+
+export class NodeRegistry {
+  readonly #nodes = new Map<string, RunningNode>();
+  #count = 0;
+
+  get names(): readonly string[] {
+    return [...this.#nodes.keys()];
+  }
+
+  get(name: string): RunningNode | undefined {
+    return this.#nodes.get(name);
+  }
+
+  /** Throws SimulatedNodeInvalid when the name is taken or the pod range is none. */
+  add(node: SimNode): RunningNode {
+    if (this.#nodes.has(node.name))
+      throw simErrors.error('SimulatedNodeInvalid', `there are two nodes named "${node.name}"`);
+    const podCidr = node.podCidr ?? defaultPodCidr(this.#count++);
+    const running = { node, podCidr, hostIp: node.address ?? '127.0.0.1', addresses: new PodAddresses(podCidr) };
+    this.#nodes.set(node.name, running);
+    return running;
+  }
+
+  remove(name: string): void {
+    this.#nodes.delete(name);
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The life of a pod's containers on a node as a machine over time, without any clock: given where it was and what time it
+ * is, where it is now and when to look again. All containers of a pod move together.
+ */
+import type { Pod } from '@polyanthus/kube-kinds/core';
+import { parseKubeTime } from '@polyanthus/kube-runtime/times';
+import type { PodBehaviour } from '../behaviour.ts';
+
+export type PodRun =
+  /** Image and sandbox are being prepared. */
+  | { readonly phase: 'starting'; readonly sinceMs: number; readonly restarts: number }
+  | { readonly phase: 'unpullable'; readonly sinceMs: number; readonly restarts: number }
+  | {
+      readonly phase: 'running';
+      readonly sinceMs: number;
+      readonly restarts: number;
+      readonly last: Ending | undefined;
+    }
+  /** Ended, to be started again after the back-off. */
+  | {
+      readonly phase: 'waiting';
+      readonly sinceMs: number;
+      readonly restarts: number;
+      readonly last: Ending;
+      readonly untilMs: number;
+    }
+  /** Ended for good. */
+  | { readonly phase: 'ended'; readonly sinceMs: number; readonly restarts: number; readonly last: Ending };
+
+export interface Ending {
+  readonly exitCode: number;
+  readonly startedMs: number;
+  readonly endedMs: number;
+}
+
+export interface Advanced {
+  readonly run: PodRun;
+  /** When something changes by itself; undefined: never. */
+  readonly nextAtMs: number | undefined;
+}
+
+const startDelayDefaultMs = 1000;
+const readyDelayDefaultMs = 500;
+const shutdownDefaultMs = 200;
+/** kubelet's restart back-off: 10 s doubling to 5 minutes, forgotten after 10 minutes of running. */
+const backoffInitialMs = 10_000;
+const backoffMaxMs = 300_000;
+const backoffForgottenMs = 600_000;
+/** Transitions in one call: a run of 0 ms would never end. */
+const stepsMax = 64;
+
+/** Where a pod is that this process has not run yet: from the status that an earlier one wrote, or at its beginning. */
+export function resumeRun(pod: Pod, nowMs: number): PodRun {
+  const status = pod.status?.containerStatuses?.[0];
+  const restarts = status?.restartCount ?? 0;
+  const startedMs = parseKubeTime(status?.state?.running?.startedAt);
+  if (startedMs !== undefined) return { phase: 'running', sinceMs: startedMs, restarts, last: undefined };
+  const ended = status?.state?.terminated;
+  if (ended !== undefined) {
+    const endedMs = parseKubeTime(ended.finishedAt) ?? nowMs;
+    return afterEnding(
+      pod,
+      { exitCode: ended.exitCode, startedMs: parseKubeTime(ended.startedAt) ?? endedMs, endedMs },
+      restarts,
+    );
+  }
+  return { phase: 'starting', sinceMs: nowMs, restarts };
+}
+
+/** Moves the machine to `nowMs`. */
+export function advance(run: PodRun, pod: Pod, behaviour: PodBehaviour, nowMs: number): Advanced {
+  let current = run;
+  for (let step = 0; step < stepsMax; step++) {
+    const change = nextChange(current, pod, behaviour);
+    if (change === undefined || change.atMs > nowMs)
+      return { run: current, nextAtMs: earliest(change?.atMs, readyAtMs(current, behaviour), nowMs) };
+    current = change.to;
+  }
+  return { run: current, nextAtMs: nowMs + 1000 };
+}
+
+/** Whether the readiness probe succeeds at `nowMs`. */
+export function isReady(run: PodRun, behaviour: PodBehaviour, nowMs: number): boolean {
+  const atMs = readyAtMs(run, behaviour);
+  return atMs !== undefined && atMs <= nowMs;
+}
+
+/** When the containers have ended after somebody asked to delete the pod, and how. */
+export function shutdownOf(
+  pod: Pod,
+  behaviour: PodBehaviour,
+): { readonly endsAtMs: number; readonly exitCode: number } | undefined {
+  const deadlineMs = parseKubeTime(pod.metadata.deletionTimestamp);
+  if (deadlineMs === undefined) return undefined;
+  const graceMs = (pod.metadata.deletionGracePeriodSeconds ?? 0) * 1000;
+  const shutdownMs = behaviour.shutdownMs ?? shutdownDefaultMs;
+  // The deletionTimestamp is the end of the grace period, in whole seconds.
+  return shutdownMs > graceMs
+    ? { endsAtMs: deadlineMs, exitCode: 137 }
+    : { endsAtMs: deadlineMs - graceMs + shutdownMs, exitCode: 0 };
+}
+
+interface Change {
+  readonly atMs: number;
+  readonly to: PodRun;
+}
+
+function nextChange(run: PodRun, pod: Pod, behaviour: PodBehaviour): Change | undefined {
+  switch (run.phase) {
+    case 'starting': {
+      const atMs = run.sinceMs + (behaviour.startDelayMs ?? startDelayDefaultMs);
+      if (behaviour.imagePullFails === true)
+        return { atMs, to: { phase: 'unpullable', sinceMs: atMs, restarts: run.restarts } };
+      return { atMs, to: { phase: 'running', sinceMs: atMs, restarts: run.restarts, last: undefined } };
+    }
+    case 'running': {
+      const planned = behaviour.runs?.[Math.min(run.restarts, behaviour.runs.length - 1)];
+      if (planned === undefined) return undefined;
+      const atMs = run.sinceMs + planned.durationMs;
+      return {
+        atMs,
+        to: afterEnding(pod, { exitCode: planned.exitCode, startedMs: run.sinceMs, endedMs: atMs }, run.restarts),
+      };
+    }
+    case 'waiting':
+      return {
+        atMs: run.untilMs,
+        to: { phase: 'running', sinceMs: run.untilMs, restarts: run.restarts + 1, last: run.last },
+      };
+    case 'unpullable':
+    case 'ended':
+      break;
+  }
+  return undefined;
+}
+
+function afterEnding(pod: Pod, last: Ending, restarts: number): PodRun {
+  const policy = pod.spec.restartPolicy ?? 'Always';
+  if (policy === 'Never' || (policy === 'OnFailure' && last.exitCode === 0))
+    return { phase: 'ended', sinceMs: last.endedMs, restarts, last };
+  // The first restart is immediate; a long run is forgiven.
+  const forgiven = last.endedMs - last.startedMs >= backoffForgottenMs;
+  const delayMs =
+    restarts === 0 || forgiven ? 0 : Math.min(backoffMaxMs, backoffInitialMs * 2 ** Math.min(restarts - 1, 30));
+  return { phase: 'waiting', sinceMs: last.endedMs, restarts, last, untilMs: last.endedMs + delayMs };
+}
+
+function readyAtMs(run: PodRun, behaviour: PodBehaviour): number | undefined {
+  if (run.phase !== 'running' || behaviour.readyDelayMs === 'never') return undefined;
+  return run.sinceMs + (behaviour.readyDelayMs ?? readyDelayDefaultMs);
+}
+
+function earliest(changeAtMs: number | undefined, readyAt: number | undefined, nowMs: number): number | undefined {
+  const coming = [changeAtMs, readyAt].filter((at): at is number => at !== undefined && at > nowMs);
+  return coming.length === 0 ? undefined : Math.min(...coming);
+}

@@ -1,0 +1,41 @@
+/** What a pod asks of a node, in exact numbers. */
+import type { Container, Pod } from '@polyanthus/kube-kinds/core';
+import { parseQuantity } from '@polyanthus/kube-objects/quantity';
+
+/** Nanounits by resource; `pods` is always 1. */
+export type Requests = ReadonlyMap<string, bigint>;
+
+const onePod = 1_000_000_000n;
+
+/** The containers' sum, or an init container's own where that is larger, plus the pod's overhead. */
+export function podRequests(pod: Pod): Requests {
+  const total = new Map<string, bigint>();
+  for (const container of pod.spec.containers)
+    for (const [name, value] of requestsOf(container)) total.set(name, (total.get(name) ?? 0n) + value);
+  for (const container of pod.spec.initContainers ?? []) {
+    for (const [name, value] of requestsOf(container)) if (value > (total.get(name) ?? 0n)) total.set(name, value);
+  }
+  for (const [name, value] of quantities(pod.spec['overhead'])) total.set(name, (total.get(name) ?? 0n) + value);
+  total.set('pods', onePod);
+  return total;
+}
+
+function requestsOf(container: Container): readonly (readonly [string, bigint])[] {
+  const resources = container['resources'] as
+    | { readonly requests?: unknown; readonly limits?: Readonly<Record<string, unknown>> }
+    | undefined;
+  // A limit without a request is a request (kube-apiserver defaults it; objects of other servers may lack it).
+  return quantities({ ...resources?.limits, ...(resources?.requests as object | undefined) });
+}
+
+/** Quantities of a map as the API gives it; what is none counts as nothing. */
+export function quantities(map: unknown): readonly (readonly [string, bigint])[] {
+  if (typeof map !== 'object' || map === null) return [];
+  return Object.entries(map).flatMap(([name, text]) => {
+    try {
+      return [[name, parseQuantity(text as string).nano] as const];
+    } catch {
+      return [];
+    }
+  });
+}
