@@ -25,6 +25,7 @@ const spec: ImageSpec = {
   user: '65532:65532',
   labels: { a: 'b' },
   createdSeconds: 1_700_000_000,
+  compression: 'gzip',
   sbom: { bomFormat: 'CycloneDX', specVersion: '1.6', components: [] },
 };
 
@@ -43,6 +44,16 @@ describe('an image layout', () => {
     expect(index.manifests[0]?.annotations?.['io.containerd.image.name']).toBe('example.org/app:1');
     const sbom = JSON.parse(readFileSync(join(at, 'blobs/sha256', (index.manifests[1]?.digest ?? '').slice(7)), 'utf8')) as { subject: { digest: string } };
     expect(sbom.subject.digest).toBe(digest);
+  });
+
+  it('takes several images; one of the same name is replaced', async () => {
+    const at = join(folder(), 'a');
+    await writeImage(at, spec);
+    await writeImage(at, { ...spec, name: 'example.org/other:1', compression: 'none' });
+    await writeImage(at, { ...spec, user: '1:1' });
+    const index = JSON.parse(readFileSync(join(at, 'index.json'), 'utf8')) as { manifests: { annotations?: Record<string, string> }[] };
+    expect(index.manifests.flatMap((one) => one.annotations?.['io.containerd.image.name'] ?? []).sort()).toEqual(['example.org/app:1', 'example.org/other:1']);
+    expect(index.manifests).toHaveLength(4);
   });
 
   it('refuses a folder that is something else', async () => {

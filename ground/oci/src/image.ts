@@ -1,7 +1,7 @@
 /** Writes images as OCI image layouts (image-spec v1.1), the same digest for the same input, without Docker. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ociErrors } from './errors.ts';
@@ -26,7 +26,9 @@ export interface ImageSpec {
   readonly labels: Readonly<Record<string, string>>;
   /** The same for every entry and the image itself, so that two builds agree. */
   readonly createdSeconds: number;
-  /** A CycloneDX document, kept in the image's annotations as a referrer artifact. */
+  /** `gzip` for registries; `none` where nothing is sent anywhere. */
+  readonly compression: 'gzip' | 'none';
+  /** A CycloneDX document, kept beside the image as a referrer artifact. */
   readonly sbom: object;
 }
 
@@ -48,7 +50,10 @@ interface Descriptor {
 
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';
 
-/** Writes the layout into `folder` (made when absent). Errors: ImageTargetExists, TarNameTooLong. */
+/**
+ * Writes the image into the layout in `folder` (made when absent); other images there stay, one of the same name is
+ * replaced. Errors: ImageTargetExists, TarNameTooLong.
+ */
 export async function writeImage(folder: string, spec: ImageSpec): Promise<WrittenImage> {
   if (existsSync(folder) && !existsSync(join(folder, 'oci-layout'))) throw ociErrors.error('ImageTargetExists', `${folder} exists and is no OCI image layout`);
   await mkdir(join(folder, 'blobs/sha256'), { recursive: true });
@@ -58,16 +63,26 @@ export async function writeImage(folder: string, spec: ImageSpec): Promise<Writt
   for (const layer of spec.layers) {
     const archive = Buffer.concat([...tar(layer.entries, spec.createdSeconds)]);
     diffIds.push(sha256(archive));
-    layers.push(await blobs.add('application/vnd.oci.image.layer.v1.tar+gzip', gzipSync(archive, { level: 6 })));
+    const type = 'application/vnd.oci.image.layer.v1.tar';
+    layers.push(await (spec.compression === 'gzip' ? blobs.add(`${type}+gzip`, gzipSync(archive, { level: 6 })) : blobs.add(type, archive)));
   }
   const config = await blobs.addJson('application/vnd.oci.image.config.v1+json', configOf(spec, diffIds));
   const manifest = await blobs.addJson(manifestType, { schemaVersion: 2, mediaType: manifestType, config, layers });
   const sbom = await writeSbom(blobs, spec, manifest);
   const named = { ...manifest, platform: { architecture: spec.architecture, os: 'linux' }, annotations: { 'org.opencontainers.image.ref.name': spec.name, 'io.containerd.image.name': spec.name } };
-  const index = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: [named, sbom] };
+  const others = (await readIndex(folder)).filter((one) => one.annotations?.[sbomOf] !== spec.name && one.annotations?.['io.containerd.image.name'] !== spec.name);
+  const index = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: [...others, named, sbom] };
   await writeFile(join(folder, 'index.json'), JSON.stringify(index));
   await writeFile(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
   return { digest: manifest.digest, bytes: blobs.bytes };
+}
+
+/** Annotation of an SBOM's manifest in the index: the name of its image. */
+const sbomOf = 'dev.polyanthus.sbom-of';
+
+async function readIndex(folder: string): Promise<readonly Descriptor[]> {
+  if (!existsSync(join(folder, 'index.json'))) return [];
+  return (JSON.parse(await readFile(join(folder, 'index.json'), 'utf8')) as { readonly manifests: readonly Descriptor[] }).manifests;
 }
 
 async function writeSbom(blobs: BlobFolder, spec: ImageSpec, subject: Descriptor): Promise<Descriptor> {
@@ -75,7 +90,7 @@ async function writeSbom(blobs: BlobFolder, spec: ImageSpec, subject: Descriptor
   const empty = await blobs.add('application/vnd.oci.empty.v1+json', Buffer.from('{}'));
   const document = await blobs.addJson(artifactType, spec.sbom);
   const manifest = await blobs.addJson(manifestType, { schemaVersion: 2, mediaType: manifestType, artifactType, config: empty, layers: [document], subject });
-  return { ...manifest, artifactType };
+  return { ...manifest, artifactType, annotations: { [sbomOf]: spec.name } };
 }
 
 function configOf(spec: ImageSpec, diffIds: readonly string[]): object {
