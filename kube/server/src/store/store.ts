@@ -34,6 +34,8 @@ export interface StoreEvent {
   readonly key: string;
   readonly object: StoredObject | undefined;
   readonly previous: StoredObject | undefined;
+  /** Of a delete that had `encode`: the last state with the delete's revision, for the DELETED event. */
+  readonly final?: StoredObject;
 }
 
 /**
@@ -41,13 +43,29 @@ export interface StoreEvent {
  * once the revision is known, because the resourceVersion is part of them; it must be pure and fast.
  */
 export type Write =
-  | { readonly kind: 'put'; readonly key: string; readonly expected: number; readonly encode: (revision: number) => Uint8Array; readonly index: ObjectIndex }
+  | {
+      readonly kind: 'put';
+      readonly key: string;
+      readonly expected: number;
+      readonly encode: (revision: number) => Uint8Array;
+      readonly index: ObjectIndex;
+    }
   /** `encode`, when given, makes the bytes of the DELETED event (the final object with the delete's revision). */
-  | { readonly kind: 'delete'; readonly key: string; readonly expected: number; readonly encode?: (revision: number) => Uint8Array };
+  | {
+      readonly kind: 'delete';
+      readonly key: string;
+      readonly expected: number;
+      readonly encode?: (revision: number) => Uint8Array;
+    };
 
 /** `conflict.current` is what a compare found instead. */
 export type WriteResult =
-  | { readonly ok: true; readonly revision: number; readonly object: StoredObject | undefined; readonly previous: StoredObject | undefined }
+  | {
+      readonly ok: true;
+      readonly revision: number;
+      readonly object: StoredObject | undefined;
+      readonly previous: StoredObject | undefined;
+    }
   | { readonly ok: false; readonly current: StoredObject | undefined };
 
 export interface RangeResult {
@@ -57,7 +75,7 @@ export interface RangeResult {
   readonly revision: number;
   /** The key to go on with; absent at the end. */
   readonly next?: string;
-  /** How many objects follow after this page. */
+  /** How many objects follow after this page; with a filter, how many may (those not looked at yet are not filtered). */
   readonly remaining: number;
 }
 
@@ -70,7 +88,15 @@ export interface Store {
   readonly writable: boolean;
   get(key: string): StoredObject | undefined;
   /** Objects whose key begins with `prefix`, from `from` (inclusive) on, at `revision` (default: now). Throws Compacted. */
-  range(prefix: string, options?: { readonly from?: string; readonly limit?: number; readonly revision?: number; readonly filter?: (object: StoredObject) => boolean }): RangeResult;
+  range(
+    prefix: string,
+    options?: {
+      readonly from?: string;
+      readonly limit?: number;
+      readonly revision?: number;
+      readonly filter?: (object: StoredObject) => boolean;
+    },
+  ): RangeResult;
   /** How many objects have this prefix. */
   count(prefix: string): number;
   /**
