@@ -77,7 +77,7 @@ export async function writeMessage(
 
 /** The next message; what follows it stays in the connection. */
 export async function readMessage(ctx: Context, connection: Duplex): Promise<unknown> {
-  const length = (await readExactly(ctx, connection, 4)).readUInt32BE();
+  const length = Buffer.from(await readExactly(ctx, connection, 4)).readUInt32BE();
   if (length === 0 || length > messageBytesMax) {
     throw tunnelErrors.error(
       'TunnelProtocol',
@@ -86,15 +86,15 @@ export async function readMessage(ctx: Context, connection: Duplex): Promise<unk
   }
   const text = await readExactly(ctx, connection, length);
   try {
-    return JSON.parse(text.toString('utf8')) as unknown;
+    return JSON.parse(Buffer.from(text).toString('utf8')) as unknown;
   } catch (cause) {
     throw tunnelErrors.error('TunnelProtocol', 'a first message is not JSON', { cause });
   }
 }
 
-async function readExactly(ctx: Context, connection: Duplex, count: number): Promise<Buffer> {
+async function readExactly(ctx: Context, connection: Duplex, count: number): Promise<Uint8Array> {
   for (;;) {
-    const piece = connection.read(count) as Buffer | null;
+    const piece = connection.read(count) as Uint8Array | null;
     if (piece !== null && piece.length === count) return piece;
     if (piece !== null || connection.readableEnded || connection.destroyed) throw ended();
     await untilAborted(

@@ -41,6 +41,8 @@ export interface TunnelHub {
   /** Asks agents (all, or one member's) to open another tunnel first; `stopAccepting` sends them to other replicas. */
   drain(reason: string, options?: { readonly membershipUid?: string; readonly stopAccepting?: boolean }): void;
   tunnels(): readonly HubTunnel[];
+  /** Closes the tunnels whose key is no longer that of their membership: call it when Memberships change. Gives how many. */
+  recheck(ctx: Context): Promise<number>;
   /** Ends all tunnels at once. */
   close(): Promise<void>;
 }
@@ -60,6 +62,7 @@ export function createTunnelHub(ctx: Context, options: TunnelHubOptions): Tunnel
     localTunnel: (membershipUid) => hub.local(membershipUid),
     drain: (reason, drainOptions = {}) => hub.drain(reason, drainOptions),
     tunnels: () => [...hub.all],
+    recheck: (inner) => hub.recheck(inner),
     close: () => hub.close(),
   };
 }
@@ -195,6 +198,17 @@ class Hub {
       this.#draining.set(tunnel.identity.membershipUid, this.#ctx.clock.monotonic() + 60_000);
       tunnel.drain(reason);
     }
+  }
+
+  async recheck(ctx: Context): Promise<number> {
+    let closed = 0;
+    for (const tunnel of this.all) {
+      const member = await this.#options.store.memberOfKey(ctx, tunnel.identity.keyHash);
+      if (member?.membershipUid === tunnel.identity.membershipUid) continue;
+      closed++;
+      await tunnel.close();
+    }
+    return closed;
   }
 
   async close(): Promise<void> {

@@ -64,9 +64,13 @@ function unwrap(response: HttpResponse): HttpResponse {
 }
 
 /** The internal port's handler: refuses everyone without a certificate of a replica (the CA was checked by TLS). */
-export function createReplicaHandler(hub: TunnelHub): Handler {
+export function createReplicaHandler(
+  hub: TunnelHub,
+  options: { readonly organization: string } = { organization: replicaOrganization },
+): Handler {
   return async (ctx, request) => {
-    if (!isReplica(request)) return failure(403, 'Forbidden', 'this port is for the replicas of the hub');
+    if (!isReplica(request, options.organization))
+      return failure(403, 'Forbidden', 'this port is for the replicas of the hub');
     const target = parseTarget(request.url);
     if (target === undefined) return failure(404, 'NotFound', 'no such path');
     const tunnel = hub.localTunnel(target.membershipUid);
@@ -89,10 +93,10 @@ export function createReplicaHandler(hub: TunnelHub): Handler {
   };
 }
 
-function isReplica(request: ServerRequest): boolean {
+function isReplica(request: ServerRequest, organization: string): boolean {
   if (request.peer.certificate === undefined) return false;
   const subject = new X509Certificate(request.peer.certificate).subject;
-  return subject.split('\n').includes(`O=${replicaOrganization}`);
+  return subject.split('\n').includes(`O=${organization}`);
 }
 
 function parseTarget(url: string): { readonly membershipUid: string; readonly url: string } | undefined {

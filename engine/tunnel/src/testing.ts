@@ -1,6 +1,7 @@
 /** Fixtures: agents' certificates, an enrolment store in memory, and hubs with agents on real sockets. */
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { background, withCancel, type Context } from '@polyanthus/ground-base/context';
+import type { Logger } from '@polyanthus/ground-base/log';
 import { systemRandom } from '@polyanthus/ground-base/random';
 import { inProcessTransport } from '@polyanthus/ground-http/in-process';
 import type { Handler, Transport } from '@polyanthus/ground-http/message';
@@ -126,9 +127,9 @@ export interface TestAgent {
 export function startTestAgent(
   hub: TestHub,
   member: Handler | Transport,
-  options: Partial<RunTunnelAgentOptions> = {},
+  options: Partial<RunTunnelAgentOptions> & { readonly log?: Logger } = {},
 ): TestAgent {
-  const scope = withCancel(background());
+  const scope = withCancel(background(options.log === undefined ? {} : { log: options.log }));
   const running = runTunnelAgent(scope.ctx, {
     hub: hub.dial(),
     hubId: 'hub-under-test',
