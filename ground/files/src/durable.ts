@@ -1,0 +1,57 @@
+/** Files that are whole after a crash: temporary file, fsync, rename, fsync of the directory. */
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** What others may not read: keys, stores, journals. */
+export const privateFileMode = 0o600;
+export const privateDirectoryMode = 0o700;
+
+/**
+ * Replaces `path` by `content` (UTF-8 when text); a reader, also one after a crash, sees the old file or the new one.
+ * Only one writer at a time: the temporary file has a fixed name, so that a crash leaves at most one behind.
+ * Throws what the file system throws.
+ */
+export async function writeDurably(path: string, content: Uint8Array | string, mode = privateFileMode): Promise<void> {
+  const temporary = `${path}.tmp`;
+  await rm(temporary, { force: true });
+  try {
+    await using file = await open(temporary, 'wx', mode);
+    await file.chmod(mode);
+    await file.writeFile(content);
+    await file.sync();
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await rename(temporary, path);
+  await syncDirectory(dirname(path));
+}
+
+/** Removes `path` for good; nothing happens when it is not there. */
+export async function removeDurably(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await syncDirectory(dirname(path));
+}
+
+/** Makes names that were created, renamed or removed in the directory survive a crash. */
+export async function syncDirectory(path: string): Promise<void> {
+  await using directory = await open(path, 'r');
+  await directory.sync();
+}
+
+/** Makes the directory and its missing parents, each durable; an existing one keeps its mode. */
+export async function makeDirectory(path: string, mode = privateDirectoryMode): Promise<void> {
+  if (await isDirectory(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeDirectory(parent, mode);
+  await mkdir(path, { mode, recursive: true });
+  await syncDirectory(parent);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
+}
