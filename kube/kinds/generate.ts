@@ -123,7 +123,6 @@ function compact(value: Json | undefined): Json {
   const result: Node = {};
   for (const [key, inner] of Object.entries(value)) {
     if (key === 'description' && typeof inner === 'string') continue;
-    if (key === 'default' && isNode(inner) && Object.keys(inner).length === 0) continue;
     const only = key === 'allOf' && Array.isArray(inner) && inner.length === 1 ? node(inner[0])['$ref'] : undefined;
     if (only !== undefined) result['$ref'] = text(only).split('/').at(-1) ?? '';
     else if (key === '$ref') result['$ref'] = text(inner).split('/').at(-1) ?? '';

@@ -1,4 +1,5 @@
 /** Table columns: what `kubectl get` shows, computed by the server (meta/v1 Table). */
+import { goText } from '@polyanthus/kube-objects/go-text';
 import { parseJsonPath, type JsonPath } from '@polyanthus/kube-objects/json-path';
 import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
 import { age } from './ages.ts';
@@ -68,16 +69,8 @@ export const ageColumn: TableColumn = {
   cell: ageCell,
 };
 
-/** What Go prints for a value in a column of type string. */
-function textOf(value: JsonValue): string {
-  if (value === null) return '<nil>';
-  if (typeof value === 'object')
-    return JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? Number(inner) : inner));
-  return String(value);
-}
-
 const readers: Readonly<Record<string, (value: JsonValue, nowMs: number) => JsonValue>> = {
-  string: (value) => textOf(value),
+  string: (value) => goText(value),
   integer: (value) => (typeof value === 'number' ? Math.trunc(value) : typeof value === 'bigint' ? value : null),
   number: (value) => (typeof value === 'number' || typeof value === 'bigint' ? value : null),
   boolean: (value) => (typeof value === 'boolean' ? value : null),

@@ -9,8 +9,8 @@ import type { StatusCause } from './status.ts';
 export function itemKey(item: JsonObject, schema: Schema): JsonObject {
   const key: Draft = {};
   for (const field of schema.listMapKeys ?? []) {
-    const fallback = schema.items?.properties?.[field]?.default;
-    const value = member(item, field) ?? fallback;
+    const type = schema.items?.properties?.[field];
+    const value = member(item, field) ?? type?.default ?? type?.zero;
     if (value !== undefined) setMember(key, field, value);
   }
   return key;

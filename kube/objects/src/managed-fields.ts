@@ -14,8 +14,9 @@ import {
   type Managers,
 } from './managed-entries.ts';
 import type { JsonObject, JsonValue } from './meta.ts';
+import { zeroObject } from './native.ts';
 import type { Schema } from './schema.ts';
-import { StatusError, statusError } from './status.ts';
+import { bareError, statusError, type StatusError } from './status-errors.ts';
 import { typedFaults } from './typed-faults.ts';
 
 interface ManagedWrite {
@@ -150,8 +151,7 @@ function typeError(config: JsonObject, faults: readonly string[]): StatusError {
   const version = apiVersion.includes('/') ? apiVersion : `/${apiVersion}`;
   const what = `${of('namespace')}/${of('name')}; ${version}, Kind=${String(member(config, 'kind') ?? '')}`;
   const list = faults.length === 1 ? faults[0] : ['errors:', ...faults.map((fault) => `  ${fault}`)].join('\n');
-  const message = `failed to create typed patch object (${what}): ${list}`;
-  return new StatusError({ apiVersion: 'v1', kind: 'Status', metadata: {}, status: 'Failure', message, code: 500 });
+  return bareError(`failed to create typed patch object (${what}): ${list}`);
 }
 
 function checkConfig({ config, schema, apiVersion }: ApplyOptions): void {
@@ -188,7 +188,10 @@ function existingManagers(options: ApplyOptions, live: JsonObject): Managers {
   if (managers.size > 0 || options.live === undefined) return managers;
   // What was there before the first apply belongs to one manager, so that it is not lost.
   const who = ownIdentity(options, 'Update', firstApply);
-  const { added, modified } = filtered(compareFields({}, live, options.schema), resetOf(options));
+  const { added, modified } = filtered(
+    compareFields(zeroObject(options.schema), live, options.schema),
+    resetOf(options),
+  );
   const fields = added.union(modified).difference(stripped);
   return fields.isEmpty() ? managers : new Map([[identity(who), { ...who, time: options.now, fields }]]);
 }
@@ -314,7 +317,7 @@ export function trackUpdate(options: TrackOptions): JsonObject {
   const start = startingManagers(options);
   if (start.size === 0 && before !== undefined) return withEntries(after, []);
   const change = filtered(
-    compareFields(withEntries(before ?? {}, []), withEntries(after, []), schema),
+    compareFields(withEntries(before ?? zeroObject(schema), []), withEntries(after, []), schema),
     resetOf(options),
   );
   const { managers } = takeFrom(start, '', change);

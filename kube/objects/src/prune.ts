@@ -6,7 +6,8 @@ import type { Schema } from './schema.ts';
 /** Builds the path of a member. */
 const inside = (path: string, key: string): string => (path === '' ? key : `${path}.${key}`);
 
-function memberSchema(schema: Schema, key: string): Schema | 'any' | undefined {
+/** The type of a member; `any` where everything goes, undefined for a member that the type does not have. */
+export function memberSchema(schema: Schema, key: string): Schema | 'any' | undefined {
   const property =
     schema.properties !== undefined && Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined;
   if (property !== undefined) return property;
@@ -15,8 +16,8 @@ function memberSchema(schema: Schema, key: string): Schema | 'any' | undefined {
   return additional === true || schema.preserveUnknownFields === true ? 'any' : undefined;
 }
 
-/** An object of unknown members only: Go's map[string]any. */
-const isOpen = (schema: Schema): boolean =>
+/** A value of unknown members only: Go's map[string]any. */
+export const isOpen = (schema: Schema): boolean =>
   schema.type === undefined &&
   schema.properties === undefined &&
   schema.additionalProperties === undefined &&
@@ -72,38 +73,4 @@ export function prune<T extends JsonValue>(
   const pruning = new Pruning();
   const pruned = pruning.value(value, schema, '') as T;
   return { value: pruned, unknown: pruning.unknown };
-}
-
-function childSchema(schema: Schema, key: string): Schema | undefined {
-  const inner = memberSchema(schema, key);
-  return inner === 'any' ? undefined : inner;
-}
-
-function withoutNulls(object: JsonObject, schema: Schema): JsonObject {
-  let changed = false;
-  const kept: Draft = {};
-  for (const [key, item] of Object.entries(object)) {
-    const inner = childSchema(schema, key);
-    if (item === undefined || (item === null && inner !== undefined)) {
-      changed = true;
-      continue;
-    }
-    const next = inner === undefined ? item : dropNulls(item, inner);
-    changed ||= next !== item;
-    setMember(kept, key, next);
-  }
-  return changed ? kept : object;
-}
-
-/**
- * The value without null members, as Go's decoder of built-in types reads them: null is the same as absent. Members of
- * free-form parts keep theirs. The same value when there was none.
- */
-export function dropNulls<T extends JsonValue>(value: T, schema: Schema): T {
-  if (isOpen(schema) || schema.preserveUnknownFields === true) return value;
-  if (isObject(value)) return withoutNulls(value, schema) as T;
-  const { items } = schema;
-  if (!isList(value) || items === undefined) return value;
-  const next = value.map((item) => dropNulls(item, items));
-  return (next.some((item, index) => item !== value[index]) ? next : value) as T;
 }

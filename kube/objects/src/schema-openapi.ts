@@ -19,6 +19,34 @@ function isGoZero(value: JsonValue | undefined): boolean {
   return value === '' || value === 0 || value === false;
 }
 
+/** Carries a property's zero value from its parent, which knows what is required, to its own node. */
+const zeroKey = 'x-zero';
+
+/**
+ * What Go writes for a property that nobody set: structs always, scalars and lists when they are required (they have no
+ * omitempty then).
+ */
+function zeroOf(property: JsonObject, required: boolean): JsonValue | undefined {
+  const fallback = member(property, 'default');
+  if (isObject(fallback) && reference(property) !== undefined) return {};
+  if (!required) return undefined;
+  if (isGoZero(fallback)) return fallback;
+  return member(property, 'type') === 'array' ? null : undefined;
+}
+
+function withZeros(node: JsonObject): JsonObject {
+  const properties = member(node, 'properties');
+  if (!isObject(properties)) return node;
+  const required = member(node, 'required');
+  const marked: Draft = {};
+  for (const [name, property] of Object.entries(properties)) {
+    if (!isObject(property)) continue;
+    const zero = zeroOf(property, isList(required) && required.includes(name));
+    marked[name] = zero === undefined ? property : { ...property, [zeroKey]: zero };
+  }
+  return { ...node, properties: marked };
+}
+
 function siblings(node: JsonObject): Draft {
   const rest: Draft = { ...node };
   delete rest['$ref'];
@@ -41,6 +69,8 @@ function isFree(node: JsonObject): boolean {
 
 function factsOf(node: JsonObject): Draft {
   const facts: Draft = { ...ownFacts(node), native: true, nullable: true };
+  const zero = member(node, zeroKey);
+  if (zero !== undefined) facts['zero'] = zero;
   if (isIntOrString(node) || isUnion(node)) {
     // The Go types say what is allowed; here a scalar of either kind passes.
     delete facts['type'];
@@ -74,17 +104,21 @@ class Reader {
     const rest = siblings(node);
     const facts = ownFacts(rest);
     delete facts['description'];
-    if (Object.keys(facts).length === 0) return this.definition(ref);
+    if (Object.keys(facts).length === 0 && rest[zeroKey] === undefined) return this.definition(ref);
     const target = this.#definitions[ref];
     if (target === undefined) throw new Error(`the OpenAPI definitions have no type ${ref}`);
-    return this.#build({ ...target, ...rest });
+    const key = `${ref} ${JSON.stringify(rest)}`;
+    const known = this.#known.get(key) ?? this.#build({ ...target, ...rest });
+    this.#known.set(key, known);
+    return known;
   };
 
   /** Children are getters that turn into plain values on first use. */
   #build(node: JsonObject): Schema {
     const facts = factsOf(siblings(node));
     if (facts['preserveUnknownFields'] === true) return facts as unknown as Schema;
-    for (const [key, child] of Object.entries(children(node, this.read))) {
+    const marked = withZeros(node);
+    for (const [key, child] of Object.entries(children(marked, this.read))) {
       Object.defineProperty(facts, key, {
         enumerable: true,
         configurable: true,

@@ -1,8 +1,9 @@
 /** Strategic merge patch of built-in kinds (apimachinery util/strategicpatch, as kube-apiserver applies it). */
+import { goText } from './go-text.ts';
 import { isList, isObject, member, setMember, type Draft } from './json-value.ts';
 import type { JsonObject, JsonValue } from './meta.ts';
 import type { Schema } from './schema.ts';
-import { statusError, type StatusError } from './status.ts';
+import { bareError, statusError, type StatusError } from './status-errors.ts';
 import { orderLike, type Identity } from './strategic-order.ts';
 
 const directive = '$patch';
@@ -14,7 +15,7 @@ const refuse = (why: string): StatusError => statusError('BadRequest', why);
 const badOrder = (): StatusError => refuse('invalid patch format of setElementOrder list');
 const badRetainKeys = (): StatusError => refuse('invalid patch format of retainKeys');
 const noMergeKey = (item: JsonValue, key: string): StatusError =>
-  refuse(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
+  bareError(`map: ${goText(item)} does not contain declared merge key: ${key}`);
 
 /** The type of a field, where it is known. */
 function fieldSchema(schema: Schema | undefined, key: string): Schema | undefined {
@@ -57,7 +58,7 @@ function elementsAreMaps(...lists: readonly (readonly JsonValue[])[]): boolean {
     });
   }
   const maps = all.filter(isObject).length;
-  if (maps !== 0 && maps !== all.length) throw refuse(`list element types are not identical: ${JSON.stringify(lists)}`);
+  if (maps !== 0 && maps !== all.length) throw bareError(`list element types are not identical: ${goText(lists)}`);
   return maps > 0;
 }
 
@@ -82,8 +83,8 @@ function applyListDirectives(
       if (value === undefined) throw noMergeKey(item, mergeKey);
       rest = rest.filter((other) => !isObject(other) || member(other, mergeKey) !== value);
     } else if (kind === 'replace') replace = true;
-    else if (kind === 'merge') throw refuse('merging lists cannot yet be specified in the patch');
-    else throw refuse(`unknown patch type: ${String(kind)} in map: ${JSON.stringify(item)}`);
+    else if (kind === 'merge') throw bareError('merging lists cannot yet be specified in the patch');
+    else throw bareError(`unknown patch type: ${String(kind)} in map: ${goText(item)}`);
   }
   return replace ? [] : rest;
 }
@@ -94,7 +95,7 @@ function mergeMaps(
   schema: Schema | undefined,
 ): JsonValue[] {
   const mergeKey = schema?.patchMergeKey;
-  if (mergeKey === undefined) throw refuse('cannot merge lists without merge key');
+  if (mergeKey === undefined) throw bareError('cannot merge lists without merge key');
   const start = applyListDirectives(original, patch, mergeKey);
   const plain = patch.filter((item) => member(item, directive) === undefined);
   const merged = [...start];
@@ -142,8 +143,8 @@ function checkOrder(patch: readonly JsonValue[], order: readonly JsonValue[], id
     if (next !== undefined && identity(next) === identity(item)) at += 1;
   }
   if (at < plain.length) {
-    const lists = [JSON.stringify(patch), '$setElementOrder', JSON.stringify(order)] as const;
-    throw refuse(`The order in patch list:\n${lists[0]}\n doesn't match ${lists[1]} list:\n${lists[2]}\n`);
+    const lists = [goText(patch), '$setElementOrder', goText(order)] as const;
+    throw bareError(`The order in patch list:\n${lists[0]}\n doesn't match ${lists[1]} list:\n${lists[2]}\n`);
   }
 }
 
@@ -202,7 +203,7 @@ function mergeObject(original: JsonObject, patch: JsonObject, schema: Schema | u
     delete replaced[directive];
     return (withoutDirectives(replaced as JsonObject) ?? {}) as JsonObject;
   }
-  if (kind !== undefined) throw refuse(`unknown patch type: ${String(kind)} in map: ${JSON.stringify(patch)}`);
+  if (kind !== undefined) throw bareError(`unknown patch type: ${String(kind)} in map: ${goText(patch)}`);
   const draft: Draft = { ...original };
   applyRetainKeys(draft, patch);
   const done = mergeOrdered(draft, patch, schema);
@@ -218,7 +219,9 @@ function mergeObject(original: JsonObject, patch: JsonObject, schema: Schema | u
 /**
  * `doc` with `patch` merged in by the merge keys and strategies of `schema`: `$patch` (replace, delete, merge),
  * `$retainKeys`, `$deleteFromPrimitiveList/…`, `$setElementOrder/…`; null deletes. Neither argument is changed.
- * Throws BadRequest for a patch that is not well formed, Invalid for lists of lists.
+ * Throws BadRequest for
+ * directives that are not well formed, Invalid for lists of lists, and (code 500, as kube-apiserver) an error without reason
+ * for the other faults of a patch.
  */
 export function applyStrategicPatch(doc: JsonObject, patch: JsonObject, schema: Schema): JsonObject {
   return mergeObject(doc, patch, schema);

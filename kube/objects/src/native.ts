@@ -1,0 +1,87 @@
+/**
+ * Values of built-in kinds as Go's decoder reads and its encoder writes them: null is absent, structs are always there,
+ * quantities are canonical.
+ */
+import { isList, isObject, setMember, type Draft } from './json-value.ts';
+import type { JsonObject, JsonValue } from './meta.ts';
+import { isOpen, memberSchema } from './prune.ts';
+import type { Schema } from './schema.ts';
+
+function childSchema(schema: Schema, key: string): Schema | undefined {
+  const inner = memberSchema(schema, key);
+  return inner === 'any' ? undefined : inner;
+}
+
+function withoutNulls(object: JsonObject, schema: Schema): JsonObject {
+  let changed = false;
+  const kept: Draft = {};
+  for (const [key, item] of Object.entries(object)) {
+    const inner = childSchema(schema, key);
+    if (item === undefined || (item === null && inner !== undefined)) {
+      changed = true;
+      continue;
+    }
+    const next = inner === undefined ? item : dropNulls(item, inner);
+    changed ||= next !== item;
+    setMember(kept, key, next);
+  }
+  return changed ? kept : object;
+}
+
+/** Null is the same as absent in Go's decoder of built-in types. Free-form parts keep theirs. */
+function dropNulls<T extends JsonValue>(value: T, schema: Schema): T {
+  if (isOpen(schema) || schema.preserveUnknownFields === true) return value;
+  if (isObject(value)) return withoutNulls(value, schema) as T;
+  const { items } = schema;
+  if (!isList(value) || items === undefined) return value;
+  const next = value.map((item) => dropNulls(item, items));
+  return (next.some((item, index) => item !== value[index]) ? next : value) as T;
+}
+
+/** Fields that Go writes though nobody set them, by type: walking all fields of a pod each time would be slow. */
+const zerosOfType = new WeakMap<Schema, readonly (readonly [string, JsonValue])[]>();
+
+function zeros(schema: Schema): readonly (readonly [string, JsonValue])[] {
+  const known = zerosOfType.get(schema);
+  if (known !== undefined) return known;
+  const found = Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
+    const { zero } = property;
+    if (zero === undefined) return [];
+    return [[name, isObject(zero) ? withZeros(zero, property) : zero] as const];
+  });
+  zerosOfType.set(schema, found);
+  return found;
+}
+
+function withZeros(object: JsonObject, schema: Schema): JsonObject {
+  let result: Draft | undefined;
+  for (const [name, zero] of zeros(schema)) {
+    if (object[name] === undefined) setMember((result ??= { ...object }), name, zero);
+  }
+  for (const [name, value] of Object.entries(object)) {
+    const inner = childSchema(schema, name);
+    if (inner === undefined || value === undefined) continue;
+    const next = fillZeros(value, inner);
+    if (next !== value) setMember((result ??= { ...object }), name, next);
+  }
+  return result ?? object;
+}
+
+function fillZeros(value: JsonValue, schema: Schema): JsonValue {
+  if (isOpen(schema) || schema.preserveUnknownFields === true) return value;
+  if (isObject(value)) return withZeros(value, schema);
+  const { items } = schema;
+  if (!isList(value) || items === undefined) return value;
+  const next = value.map((item) => fillZeros(item, items));
+  return next.some((item, index) => item !== value[index]) ? next : value;
+}
+
+/** What Go writes of a built-in kind when nothing is set. */
+export function zeroObject(schema: Schema): JsonObject {
+  return schema.native === true ? withZeros({}, schema) : {};
+}
+
+/** The object as Go would read and write it. The same object when nothing changes. */
+export function normalizeNative(object: JsonObject, schema: Schema): JsonObject {
+  return withZeros(dropNulls(object, schema), schema);
+}
