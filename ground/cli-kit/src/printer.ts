@@ -1,5 +1,6 @@
 /** `-o json|yaml|wide|name` for lists of objects, one way for every command. */
-import { stringifyYaml } from '@polyanthus/ground-yaml/stringify';
+import { dumpYaml } from '@polyanthus/ground-yaml/dump';
+import type { YamlValue } from '@polyanthus/ground-yaml/value';
 import type { OptionSpec } from './command.ts';
 import { cliErrors } from './errors.ts';
 import { renderTable } from './table.ts';
@@ -34,7 +35,7 @@ export function render<T>(listing: Listing<T>, items: readonly T[], format: stri
     case 'json':
       return `${JSON.stringify(wrap(items, single), undefined, 4)}\n`;
     case 'yaml':
-      return stringifyYaml(wrap(items, single));
+      return dumpYaml(wrap(items, single) as YamlValue);
     case 'name':
       return items.map((item) => `${listing.name(item)}\n`).join('');
     case 'wide':

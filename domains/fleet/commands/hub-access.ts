@@ -1,0 +1,68 @@
+/** The options and the way by which every fleet command reaches the hub and, where it needs one, a member. */
+import { join } from 'node:path';
+import type { Context } from '@polyanthus/ground-base/context';
+import type { CommandEnvironment, CommandInput, OptionSpec } from '@polyanthus/ground-cli-kit/command';
+import { text } from '@polyanthus/ground-cli-kit/input';
+import type { KubeClient } from '@polyanthus/kube-client/client';
+import { contextOf, kubeconfigFiles, loadKubeconfig, type KubeContext } from '@polyanthus/kube-client/kubeconfig';
+import { createClient } from '@polyanthus/kube-client/rest';
+import { transportFor } from '@polyanthus/kube-client/transport-of';
+import { memberships } from '@polyanthus/kube-kinds/own/fleet';
+
+/** Options of every command that talks to the hub. */
+export const hubOptions: readonly OptionSpec[] = [
+  { name: 'hub-kubeconfig', kind: 'string', value: 'FILE', env: 'POLYANTHUS_KUBECONFIG', help: 'kubeconfig of the hub; the default is what `polyanthus login` wrote' },
+  { name: 'hub-context', kind: 'string', value: 'NAME', help: 'context in it; the default is its current one' },
+  { name: 'fleet', kind: 'string', value: 'NAME', default: 'default', env: 'POLYANTHUS_FLEET', help: 'the fleet, a namespace of the hub' },
+];
+
+/** Options of commands that also talk to a cluster directly. */
+export const memberOptions: readonly OptionSpec[] = [
+  { name: 'kubeconfig', kind: 'string', value: 'FILE', help: 'kubeconfig of the cluster; the default is KUBECONFIG or ~/.kube/config' },
+  { name: 'context', kind: 'string', value: 'NAME', help: 'context of the cluster; the default is the current one' },
+];
+
+/** Where `login` writes and every command reads. */
+export function defaultHubKubeconfig(env: Readonly<Record<string, string | undefined>>): string {
+  return join(env['XDG_CONFIG_HOME'] ?? join(env['HOME'] ?? '/', '.config'), 'polyanthus', 'kubeconfig');
+}
+
+/** The hub as the user of its kubeconfig. */
+export interface HubAccess {
+  readonly hubClient: KubeClient;
+  readonly fleet: string;
+  readonly context: KubeContext;
+  /** Without a trailing slash. */
+  readonly url: string;
+}
+
+/** Opens the hub. Errors: those of kube/client for kubeconfigs. */
+export async function openHub(ctx: Context, input: CommandInput, environment: CommandEnvironment): Promise<HubAccess> {
+  const file = text(input, 'hub-kubeconfig') ?? defaultHubKubeconfig(environment.env);
+  const context = contextOf(await loadKubeconfig({ files: [file], explicit: true }), text(input, 'hub-context'));
+  return {
+    hubClient: await clientFor(ctx, context, environment),
+    fleet: text(input, 'fleet') ?? 'default',
+    context,
+    url: (context.cluster.fields.server ?? '').replace(/\/+$/, ''),
+  };
+}
+
+/** Opens the cluster that --kubeconfig and --context name. */
+export async function openMember(ctx: Context, input: CommandInput, environment: CommandEnvironment): Promise<{ readonly memberClient: KubeClient; readonly context: KubeContext }> {
+  const config = await loadKubeconfig(kubeconfigFiles(environment.env, text(input, 'kubeconfig')));
+  const context = contextOf(config, text(input, 'context'));
+  return { memberClient: await clientFor(ctx, context, environment), context };
+}
+
+async function clientFor(ctx: Context, context: KubeContext, { env, io }: CommandEnvironment): Promise<KubeClient> {
+  const transport = await transportFor(ctx, context, { env, pluginStderr: 'inherit' });
+  // A hub that says 503 means it: an answer now is worth more than one in a minute.
+  return createClient(transport, { onWarning: (warning) => io.err(`Warning: ${warning}\n`), retryAfter: { attempts: 1, waitMaxMs: 0 } });
+}
+
+/** Names of memberships, for completion. */
+export async function membershipNames(ctx: Context, environment: CommandEnvironment): Promise<readonly string[]> {
+  const hub = await openHub(ctx, { options: {}, args: [], rest: [] }, environment);
+  return (await hub.hubClient.list(ctx, memberships, { namespace: hub.fleet })).items.map((one) => one.metadata.name ?? '');
+}
