@@ -1,0 +1,31 @@
+/** Admission: the server's own plugins in order. Each may change the object or refuse the request. */
+import type { ApiObject } from '../api-object.ts';
+import type { Scope } from '../scope.ts';
+import { lifecycle } from './namespace-lifecycle.ts';
+import { serviceAccount } from './service-account.ts';
+import { clusterIp } from './cluster-ip.ts';
+import { rbacEscalation } from './rbac-escalation.ts';
+
+export type Operation = 'CREATE' | 'UPDATE' | 'DELETE';
+
+/** Returns the object, maybe changed; throws StatusError to refuse. `before` is absent on create. */
+export type AdmissionPlugin = (
+  scope: Scope,
+  operation: Operation,
+  object: ApiObject,
+  before: ApiObject | undefined,
+) => ApiObject | Promise<ApiObject>;
+
+const plugins: readonly AdmissionPlugin[] = [lifecycle, serviceAccount, clusterIp, rbacEscalation];
+
+/** Runs the plugins. */
+export async function admit(
+  scope: Scope,
+  operation: Operation,
+  object: ApiObject,
+  before: ApiObject | undefined,
+): Promise<ApiObject> {
+  let current = object;
+  for (const plugin of plugins) current = await plugin(scope, operation, current, before);
+  return current;
+}

@@ -1,0 +1,114 @@
+/** One logical cluster: its objects, its kinds, who may do what. What verbs need; composition is in logical-cluster.ts. */
+import type { Gauge, MetricsRegistry } from '@polyanthus/ground-base/metrics';
+import type { Random } from '@polyanthus/ground-base/random';
+import type { Attributes, Decision } from '@polyanthus/kube-access/user';
+import { validate } from '@polyanthus/kube-objects/validate';
+import type { ApiObject, Faults } from './api-object.ts';
+import { forbiddenAnswer } from './forbidden.ts';
+import type { ResourceDefinition } from './registry/definition.ts';
+import { keyOf, prefixOf } from './registry/keys.ts';
+import type { Registry } from './registry/registry.ts';
+import type { Scope } from './scope.ts';
+import type { Store, StoredObject } from './store/store.ts';
+
+/** Who may do what; several are asked in order until one allows or denies. */
+export type Authorizer = (attributes: Attributes) => Decision | Promise<Decision>;
+
+export interface ClusterParts {
+  readonly name: string;
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly random: Random;
+  readonly metrics: MetricsRegistry;
+  readonly authorizers: readonly Authorizer[];
+  /** Throws Forbidden when `scope.user` may not grant what `object` (a role or binding) grants. */
+  readonly checkEscalation: (scope: Scope, object: ApiObject) => Promise<void>;
+}
+
+export class Cluster {
+  readonly name: string;
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly random: Random;
+  readonly metrics: MetricsRegistry;
+  readonly watchers: Gauge;
+  readonly #parts: ClusterParts;
+  readonly #closing = new Set<() => void>();
+
+  constructor(parts: ClusterParts) {
+    this.#parts = parts;
+    this.name = parts.name;
+    this.store = parts.store;
+    this.registry = parts.registry;
+    this.random = parts.random;
+    this.metrics = parts.metrics;
+    this.watchers = parts.metrics.gauge('apiserver_registered_watchers', 'Watches that are open now.');
+  }
+
+  /** Whether a user may do something. */
+  async authorize(attributes: Attributes): Promise<Decision> {
+    const reasons: string[] = [];
+    for (const authorizer of this.#parts.authorizers) {
+      const decision = await authorizer(attributes);
+      if (decision.allowed || decision.denied === true) return decision;
+      if (decision.reason !== '') reasons.push(decision.reason);
+    }
+    return { allowed: false, reason: reasons.join('\n') };
+  }
+
+  /** Creating by PUT or by apply needs the right to create as well. */
+  async requireCreate(scope: Scope): Promise<void> {
+    const { type } = scope.definition;
+    const attributes: Attributes = {
+      kind: 'resource',
+      user: scope.user,
+      verb: 'create',
+      group: type.group,
+      version: type.version,
+      resource: type.resource,
+      subresource: scope.subresource,
+      namespace: scope.namespace,
+      name: scope.name,
+    };
+    const decision = await this.authorize(attributes);
+    if (!decision.allowed) throw forbiddenAnswer(attributes, decision.reason);
+  }
+
+  checkEscalation(scope: Scope, object: ApiObject): Promise<void> {
+    return this.#parts.checkEscalation(scope, object);
+  }
+
+  /** A stored namespace. */
+  namespace(name: string): StoredObject | undefined {
+    return this.find('', 'namespaces', '', name);
+  }
+
+  /** A stored object of any served version of a resource. */
+  find(group: string, resource: string, namespace: string, name: string): StoredObject | undefined {
+    const definition = this.registry.findAny(group, resource);
+    return definition === undefined ? undefined : this.store.get(keyOf(this.name, definition, namespace, name));
+  }
+
+  /** All stored objects of a resource, of one namespace when given. */
+  listAll(group: string, resource: string, namespace = ''): readonly StoredObject[] {
+    const definition = this.registry.findAny(group, resource);
+    return definition === undefined ? [] : this.store.range(prefixOf(this.name, definition, namespace)).objects;
+  }
+
+  /** Faults by the schema of custom kinds; built-in ones have their own rules. */
+  schemaFaults(definition: ResourceDefinition, after: ApiObject, before: ApiObject | undefined): Faults {
+    return definition.custom ? validate(after, definition.schema, before) : [];
+  }
+
+  /** Calls `fn` when the cluster closes; returns how to take it back. */
+  onClose(fn: () => void): () => void {
+    this.#closing.add(fn);
+    return () => void this.#closing.delete(fn);
+  }
+
+  /** Ends all watches. */
+  close(): void {
+    for (const fn of this.#closing) fn();
+    this.#closing.clear();
+  }
+}

@@ -1,0 +1,174 @@
+/** From a request's body to an object: limits, syntax, kind, unknown fields (fieldValidation), types, defaults. */
+import { httpLimits } from '@polyanthus/ground-http/limits';
+import { readBody } from '@polyanthus/ground-http/body';
+import { header } from '@polyanthus/ground-http/headers';
+import { scanJson } from '@polyanthus/kube-objects/byte-scan';
+import { applyDefaults } from '@polyanthus/kube-objects/defaults';
+import { parseJson } from '@polyanthus/kube-objects/exact-json';
+import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
+import { normalizeNative } from '@polyanthus/kube-objects/native';
+import { prune } from '@polyanthus/kube-objects/prune';
+import { apiVersionOf } from '@polyanthus/kube-objects/resource';
+import { statusError, type StatusError } from '@polyanthus/kube-objects/status';
+import { validate } from '@polyanthus/kube-objects/validate';
+import type { ApiObject } from './api-object.ts';
+import type { ResourceDefinition } from './registry/definition.ts';
+import type { Scope } from './scope.ts';
+import { parseYamlBody } from './yaml-body.ts';
+
+/** Nesting that a body may have. */
+const maxDepth = 1000;
+
+export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
+
+/** `?fieldValidation`, Warn by default. Throws Invalid for another word. */
+export function fieldValidation(query: URLSearchParams): FieldValidation {
+  const value = query.get('fieldValidation') ?? '';
+  if (value === '') return 'Warn';
+  if (value === 'Ignore' || value === 'Warn' || value === 'Strict') return value;
+  throw statusError(
+    'Invalid',
+    `fieldValidation: Unsupported value: ${JSON.stringify(value)}: supported values: "Ignore", "Warn", "Strict"`,
+  );
+}
+
+/** The whole body; above 3 MiB it is RequestEntityTooLarge. */
+export async function readRequestBody(scope: Pick<Scope, 'request'>): Promise<Uint8Array> {
+  try {
+    return await readBody(scope.request.body, httpLimits.bodyBytesMax);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'BodyTooLarge') throw error;
+    throw statusError('RequestEntityTooLarge', `Request entity too large: limit is ${httpLimits.bodyBytesMax}`);
+  }
+}
+
+const mediaTypes = 'application/json, application/yaml';
+
+/** The body's media type without parameters; an absent one is JSON. */
+export function mediaTypeOf(scope: Pick<Scope, 'request'>): string {
+  const value = header(scope.request.headers, 'content-type') ?? '';
+  return value.split(';')[0]?.trim().toLowerCase() || 'application/json';
+}
+
+/** A body as JSON, from JSON or YAML. `duplicates` are paths of keys that occur twice. */
+export interface ParsedBody {
+  readonly value: JsonValue;
+  readonly duplicates: readonly string[];
+}
+
+export async function parseBody(bytes: Uint8Array, mediaType: string, duplicates: boolean): Promise<ParsedBody> {
+  if (mediaType.endsWith('yaml')) return { value: await parseYamlBody(bytes), duplicates: [] };
+  if (!mediaType.endsWith('json')) {
+    throw statusError(
+      'UnsupportedMediaType',
+      `the body of the request was in an unknown format - accepted media types include: ${mediaTypes}`,
+    );
+  }
+  const scan = scanJson(bytes, { maxDepth, duplicates });
+  return { value: parseJson(bytes, { maxDepth }), duplicates: scan.duplicateKeys };
+}
+
+/** The first 30 bytes of a body, as apiserver shows them. */
+function summary(bytes: Uint8Array): string {
+  const text = new TextDecoder().decode(bytes.subarray(0, 30));
+  return bytes.length > 30 ? `${JSON.stringify(text)} ...` : JSON.stringify(text);
+}
+
+const isObject = (value: JsonValue): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Reads the object of a create or an update. Unknown and duplicate fields are ignored, warned of or refused. */
+export async function readObject(scope: Scope): Promise<ApiObject> {
+  const mode = fieldValidation(scope.query);
+  const bytes = await readRequestBody(scope);
+  const mediaType = mediaTypeOf(scope);
+  const { definition } = scope;
+  let body: ParsedBody;
+  try {
+    body = await parseBody(bytes, mediaType, mode !== 'Ignore');
+  } catch (error) {
+    throw unrecognized(definition, error, bytes);
+  }
+  if (!isObject(body.value)) throw unrecognized(definition, new Error('json: cannot unmarshal into Go value'), bytes);
+  const typed = checkKind(body.value, definition);
+  return decode(scope, typed, mode, body.duplicates);
+}
+
+function unrecognized(definition: ResourceDefinition, error: unknown, bytes: Uint8Array): Error {
+  const coded = error as { readonly status?: { readonly code: number }; readonly message?: string };
+  if (coded.status !== undefined && coded.status.code !== 400) return error as Error;
+  return statusError(
+    'BadRequest',
+    `the object provided is unrecognized (must be of type ${definition.type.kind}): couldn't get version/kind; ${coded.message} (${summary(bytes)})`,
+  );
+}
+
+/** The object with apiVersion and kind filled in where the body leaves them out. Throws BadRequest when they differ. */
+export function checkKind(value: JsonObject, { type }: ResourceDefinition): ApiObject {
+  const wanted = apiVersionOf(type);
+  const apiVersion = value['apiVersion'] === undefined || value['apiVersion'] === '' ? wanted : value['apiVersion'];
+  const kind = value['kind'] === undefined || value['kind'] === '' ? type.kind : value['kind'];
+  if (apiVersion !== wanted) {
+    throw statusError(
+      'BadRequest',
+      `the API version in the data (${String(apiVersion)}) does not match the expected API version (${wanted})`,
+    );
+  }
+  if (kind !== type.kind) {
+    throw statusError(
+      'BadRequest',
+      `${String(kind)} in version "${type.version}" cannot be handled as a ${type.kind}: converting (v1.${String(kind)}) to (v1.${type.kind}): unknown conversion`,
+    );
+  }
+  const { metadata } = value;
+  return {
+    ...value,
+    apiVersion: wanted,
+    kind: type.kind,
+    metadata: metadata !== undefined && metadata !== null && isObject(metadata) ? metadata : {},
+  } as ApiObject;
+}
+
+/** Applies a definition's schema to a parsed object: what it does not know goes, nulls go, defaults come, types fit. */
+export function decode(
+  scope: Scope,
+  object: ApiObject,
+  mode: FieldValidation,
+  duplicates: readonly string[] = [],
+): ApiObject {
+  const { definition } = scope;
+  const pruned = prune(object, definition.schema);
+  report(scope, mode, duplicates, pruned.unknown);
+  const value = definition.custom ? pruned.value : (normalizeNative(pruned.value, definition.schema) as ApiObject);
+  if (!definition.custom) {
+    const faults = validate(value, definition.schema);
+    if (faults.length > 0) {
+      const { type } = definition;
+      const texts = faults.map((fault) => `${fault.field ?? ''}: ${fault.message ?? ''}`);
+      throw statusError(
+        'BadRequest',
+        `${type.kind} in version "${type.version}" cannot be handled as a ${type.kind}: ${texts.join(', ')}`,
+      );
+    }
+  }
+  const metadata = value.metadata ?? {};
+  return applyDefaults({ ...value, metadata }, definition.schema);
+}
+
+function report(scope: Scope, mode: FieldValidation, duplicates: readonly string[], unknown: readonly string[]): void {
+  if (mode === 'Ignore') return;
+  const texts = [
+    ...duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`),
+    ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
+  ];
+  if (texts.length === 0) return;
+  if (mode === 'Strict') throw strictError(scope.definition, texts);
+  for (const text of texts) scope.warnings.add(text);
+}
+
+function strictError({ type }: ResourceDefinition, texts: readonly string[]): StatusError {
+  return statusError(
+    'BadRequest',
+    `${type.kind} in version "${type.version}" cannot be handled as a ${type.kind}: strict decoding error: ${texts.join(', ')}`,
+  );
+}

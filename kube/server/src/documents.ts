@@ -1,0 +1,40 @@
+/** Paths that are no resources: discovery, OpenAPI, version, health, metrics. */
+import type { Context } from '@polyanthus/ground-base/context';
+import type { ServerRequest, ServerResponse } from '@polyanthus/ground-http/message';
+import type { UserInfo } from '@polyanthus/kube-access/user';
+import { jsonAnswer, textAnswer } from './answers.ts';
+import type { Cluster } from './cluster.ts';
+import { serveDiscovery } from './discovery.ts';
+import { serveHealth } from './health.ts';
+import { openApiV2 } from './openapi/v2.ts';
+import { openApiV3 } from './openapi/v3.ts';
+import { methodNotAllowed, noSuchPath } from './router.ts';
+import { versionInfo } from './version-info.ts';
+
+export interface DocumentRequest {
+  readonly ctx: Context;
+  readonly cluster: Cluster;
+  readonly request: ServerRequest;
+  readonly query: URLSearchParams;
+  readonly user: UserInfo;
+  readonly path: string;
+}
+
+/** Throws NotFound for a path that leads nowhere. */
+export async function serveDocument(asked: DocumentRequest): Promise<ServerResponse> {
+  const path = asked.path.replace(/\/+$/, '') || '/';
+  const { method } = asked.request;
+  if (method !== 'GET' && method !== 'HEAD') throw isKnown(path) ? methodNotAllowed() : noSuchPath();
+  if (path === '/version') return jsonAnswer(200, versionInfo);
+  if (path === '/metrics') return textAnswer(200, asked.cluster.metrics.expose());
+  if (path === '/openapi/v2') return openApiV2(asked);
+  if (path === '/openapi/v3' || path.startsWith('/openapi/v3/')) return openApiV3(asked, path);
+  const health = serveHealth(asked, path);
+  if (health !== undefined) return health;
+  const discovery = serveDiscovery(asked, path);
+  if (discovery !== undefined) return discovery;
+  throw noSuchPath();
+}
+
+const isKnown = (path: string): boolean =>
+  path === '/' || path === '/version' || path === '/api' || path === '/apis' || path.startsWith('/openapi');

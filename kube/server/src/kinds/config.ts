@@ -1,0 +1,36 @@
+/** core/v1 Secret and ConfigMap. */
+import { equalJson } from '@polyanthus/kube-objects/json-value';
+import { forbiddenValue, invalidValue } from '@polyanthus/kube-objects/field-errors';
+import { configMapKey } from '@polyanthus/kube-objects/names';
+import type { StatusCause } from '@polyanthus/kube-objects/status';
+import { objectAt, type ApiObject, type Faults } from '../api-object.ts';
+
+/** stringData is written into data, base64; the type is Opaque unless said. */
+export function prepareSecret(after: ApiObject): ApiObject {
+  const { stringData, ...rest } = after;
+  const typed = { ...rest, type: rest['type'] === undefined || rest['type'] === '' ? 'Opaque' : rest['type'] };
+  if (stringData === undefined) return typed as ApiObject;
+  const data: Record<string, string> = { ...(objectAt(after, 'data') as Record<string, string>) };
+  for (const [key, value] of Object.entries(objectAt(after, 'stringData')))
+    data[key] = Buffer.from(String(value)).toString('base64');
+  return { ...typed, data } as ApiObject;
+}
+
+/** Keys, and what an immutable Secret or ConfigMap forbids. */
+export function configFaults(after: ApiObject, before: ApiObject | undefined): Faults {
+  const faults: StatusCause[] = [];
+  for (const part of ['data', 'binaryData'])
+    for (const key of Object.keys(objectAt(after, part)))
+      for (const fault of configMapKey(key)) faults.push(invalidValue(`${part}[${key}]`, key, fault));
+  if (before === undefined) return faults;
+  if (after.kind === 'Secret' && after['type'] !== before['type'])
+    faults.push(invalidValue('type', after['type'], 'field is immutable'));
+  if (before['immutable'] === true) {
+    if (after['immutable'] !== true)
+      faults.push(forbiddenValue('immutable', 'field is immutable when `immutable` is set'));
+    for (const part of ['data', 'binaryData'])
+      if (!equalJson(after[part], before[part]))
+        faults.push(forbiddenValue(part, 'field is immutable when `immutable` is set'));
+  }
+  return faults;
+}

@@ -1,0 +1,9 @@
+/** Defaults of built-in kinds that the schema does not tell. */
+import { applyBuiltinDefaults } from '@polyanthus/kube-kinds/builtin-defaults';
+import type { ApiObject } from '../api-object.ts';
+import type { ResourceDefinition } from '../registry/definition.ts';
+
+/** The object with its kind's defaults; custom kinds have theirs in their schema. */
+export function applyKindDefaults(definition: ResourceDefinition, object: ApiObject): ApiObject {
+  return definition.custom ? object : (applyBuiltinDefaults(definition.type, object) as ApiObject);
+}

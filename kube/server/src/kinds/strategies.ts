@@ -1,0 +1,74 @@
+/** How built-in kinds differ from the rule, by `resource.group` (kube-apiserver pkg/registry). */
+import { dns1035Label, dns1123Label, pathSegmentName } from '@polyanthus/kube-objects/names';
+import { labelName, subdomainName } from '../metadata.ts';
+import type { Strategy } from '../registry/strategy.ts';
+import { deploymentFaults, workloadSelectorFaults } from './workloads.ts';
+import { configFaults, prepareSecret } from './config.ts';
+import { podFaults, podFields, podGrace, preparePod } from './pods.ts';
+import { prepareNamespace } from './namespaces.ts';
+import { roleFaults, bindingFaults } from './rbac.ts';
+import { serviceFaults } from './services.ts';
+import { jobFields } from './jobs.ts';
+
+const base: Strategy = {
+  nameFaults: subdomainName,
+  hasStatus: false,
+  tracksGeneration: false,
+  unconditionalUpdate: true,
+  createOnUpdate: false,
+};
+
+const pathName = (name: string): readonly string[] => pathSegmentName(name);
+const serviceName = (name: string, prefix: boolean): readonly string[] =>
+  dns1035Label(prefix && name.endsWith('-') ? `${name.slice(0, -1)}a` : name);
+
+const generation = { tracksGeneration: true } as const;
+
+const special: Readonly<Record<string, Partial<Strategy>>> = {
+  namespaces: {
+    nameFaults: (name, prefix) => (prefix ? labelName(name, prefix) : dns1123Label(name)),
+    prepare: prepareNamespace,
+  },
+  pods: { ...generation, prepare: preparePod, faults: podFaults, fields: podFields, grace: podGrace },
+  services: { nameFaults: serviceName, faults: serviceFaults },
+  secrets: { prepare: prepareSecret, faults: configFaults },
+  configmaps: { faults: configFaults },
+  serviceaccounts: {},
+  events: { createOnUpdate: true },
+  endpoints: { createOnUpdate: true },
+  limitranges: { createOnUpdate: true },
+  replicationcontrollers: generation,
+  'deployments.apps': { ...generation, faults: deploymentFaults },
+  'replicasets.apps': { ...generation, faults: workloadSelectorFaults },
+  'statefulsets.apps': { ...generation, faults: workloadSelectorFaults },
+  'daemonsets.apps': { ...generation, faults: workloadSelectorFaults },
+  'jobs.batch': { ...generation, fields: jobFields },
+  'cronjobs.batch': generation,
+  'horizontalpodautoscalers.autoscaling': {},
+  'leases.coordination.k8s.io': { createOnUpdate: true, unconditionalUpdate: false },
+  'poddisruptionbudgets.policy': generation,
+  'ingresses.networking.k8s.io': generation,
+  'networkpolicies.networking.k8s.io': generation,
+  'endpointslices.discovery.k8s.io': generation,
+  'flowschemas.flowcontrol.apiserver.k8s.io': generation,
+  'roles.rbac.authorization.k8s.io': { nameFaults: pathName, createOnUpdate: true, faults: roleFaults },
+  'clusterroles.rbac.authorization.k8s.io': { nameFaults: pathName, createOnUpdate: true, faults: roleFaults },
+  'rolebindings.rbac.authorization.k8s.io': { nameFaults: pathName, createOnUpdate: true, faults: bindingFaults },
+  'clusterrolebindings.rbac.authorization.k8s.io': {
+    nameFaults: pathName,
+    createOnUpdate: true,
+    faults: bindingFaults,
+  },
+  'customresourcedefinitions.apiextensions.k8s.io': { ...generation, unconditionalUpdate: false },
+  'apiservices.apiregistration.k8s.io': { unconditionalUpdate: false },
+  'validatingwebhookconfigurations.admissionregistration.k8s.io': generation,
+  'mutatingwebhookconfigurations.admissionregistration.k8s.io': generation,
+  'validatingadmissionpolicies.admissionregistration.k8s.io': generation,
+  'validatingadmissionpolicybindings.admissionregistration.k8s.io': generation,
+  'certificatesigningrequests.certificates.k8s.io': {},
+};
+
+/** The strategy of a built-in kind; `hasStatus` when it has a status subresource. */
+export function strategyOf(group: string, resource: string, hasStatus: boolean): Strategy {
+  return { ...base, hasStatus, ...special[group === '' ? resource : `${resource}.${group}`] };
+}

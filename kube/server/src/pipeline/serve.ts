@@ -1,0 +1,140 @@
+/** What every request goes through: who, may they, in how much time, and what it answers when something fails. */
+import { withTimeout, type Context } from '@polyanthus/ground-base/context';
+import type { ServerRequest, ServerResponse } from '@polyanthus/ground-http/message';
+import type { Attributes, UserInfo } from '@polyanthus/kube-access/user';
+import { errorAnswer } from '../answers.ts';
+import type { Cluster } from '../cluster.ts';
+import { serveDocument } from '../documents.ts';
+import { forbiddenAnswer } from '../forbidden.ts';
+import { targetOf, type Target } from '../path.ts';
+import { methodNotAllowed, noSuchPath, serveResource } from '../router.ts';
+import type { Scope } from '../scope.ts';
+
+/** What the pipeline needs to know of its cluster beyond `Cluster`. */
+export interface PipelineParts {
+  readonly cluster: Cluster;
+  /** Who asks, impersonation included. Throws Unauthorized, Forbidden. */
+  readonly authenticate: (ctx: Context, request: ServerRequest) => Promise<UserInfo>;
+  readonly limits: InFlight;
+}
+
+/** Bounds what is at work at the same time. */
+export interface InFlight {
+  /** Returns how to give the place back; throws TooManyRequests when there is none. */
+  enter(kind: 'mutating' | 'readOnly' | 'long'): () => void;
+}
+
+const requestTimeoutMs = 60_000;
+const longSubresources: ReadonlySet<string> = new Set(['exec', 'attach', 'portforward', 'log', 'proxy']);
+
+/** Answers one request to a logical cluster. Never throws but for programmer errors. */
+export async function serveRequest(
+  ctx: Context,
+  parts: PipelineParts,
+  request: ServerRequest,
+): Promise<ServerResponse> {
+  try {
+    const at = request.url.indexOf('?');
+    const path = at < 0 ? request.url : request.url.slice(0, at);
+    const query = new URLSearchParams(at < 0 ? '' : request.url.slice(at + 1));
+    const target = targetOf(path);
+    const verb = verbOf(request.method, target, query);
+    const long =
+      verb === 'watch' || (target.kind === 'resource' && longSubresources.has(target.subresource.split('/')[0] ?? ''));
+    const leave = parts.limits.enter(long ? 'long' : isMutating(request.method) ? 'mutating' : 'readOnly');
+    try {
+      const serve = (inner: Context): Promise<ServerResponse> =>
+        authorised(inner, parts, { request, target, query, verb });
+      return long ? await serve(ctx) : await withTimeout(ctx, requestTimeoutMs, 'the request', serve);
+    } finally {
+      leave();
+    }
+  } catch (error) {
+    const answer = errorAnswer(error);
+    if (answer.status === 500) ctx.log.warn('a request failed', { method: request.method, url: request.url, error });
+    return answer;
+  }
+}
+
+const isMutating = (method: string): boolean => !['GET', 'HEAD', 'OPTIONS'].includes(method);
+
+interface Parsed {
+  readonly request: ServerRequest;
+  readonly target: Target;
+  readonly query: URLSearchParams;
+  readonly verb: string;
+}
+
+async function authorised(ctx: Context, parts: PipelineParts, parsed: Parsed): Promise<ServerResponse> {
+  const { request, target, query, verb } = parsed;
+  const { cluster } = parts;
+  const user = await parts.authenticate(ctx, request);
+  const attributes = attributesOf(user, parsed);
+  const decision = await cluster.authorize(attributes);
+  if (!decision.allowed) throw forbiddenAnswer(attributes, decision.reason);
+  if (target.kind === 'other') return serveDocument({ ctx, cluster, request, query, user, path: target.path });
+  const definition = cluster.registry.find(target.group, target.version, target.resource);
+  if (definition === undefined || !fitsScope(target, definition.type.namespaced)) throw noSuchPath();
+  if (verb === '' || (verb === 'create' && definition.type.namespaced && target.namespace === ''))
+    throw methodNotAllowed();
+  const warnings = new Set<string>();
+  const scope: Scope = {
+    ctx,
+    cluster,
+    request,
+    query,
+    user,
+    definition,
+    namespace: definition.type.namespaced ? target.namespace : '',
+    name: target.name,
+    subresource: target.subresource,
+    warnings,
+  };
+  const response = await serveResource(scope, verb);
+  return warnings.size === 0
+    ? response
+    : { ...response, headers: { ...response.headers, warning: [...warnings].map(warningHeader) } };
+}
+
+/** Whether the path's form fits the resource's scope: only collections may be asked for in all namespaces. */
+function fitsScope(target: Target & { readonly kind: 'resource' }, namespaced: boolean): boolean {
+  if (namespaced) return target.namespace !== '' || target.name === '';
+  return target.namespace === '' || target.resource === 'namespaces';
+}
+
+/** RFC 7234 warn-text; at most 4 KiB, as apiserver bounds it. */
+function warningHeader(text: string): string {
+  const clean = text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 4096);
+  return `299 - "${clean.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+}
+
+/** RequestInfo's verb; empty when the method means nothing there. */
+function verbOf(method: string, target: Target, query: URLSearchParams): string {
+  if (target.kind === 'other') return method.toLowerCase();
+  const single = target.name !== '';
+  const watch = target.watch || ['true', '1'].includes(query.get('watch') ?? '');
+  if (method === 'GET' || method === 'HEAD') return single && !target.watch ? 'get' : watch ? 'watch' : 'list';
+  if (method === 'POST') return 'create';
+  if (method === 'PUT') return single ? 'update' : '';
+  if (method === 'PATCH') return single ? 'patch' : '';
+  if (method === 'DELETE') return single ? 'delete' : 'deletecollection';
+  return '';
+}
+
+function attributesOf(user: UserInfo, { target, verb, query }: Parsed): Attributes {
+  if (target.kind === 'other') return { kind: 'nonResource', user, verb, path: target.path };
+  const { group, version, resource, subresource, namespace } = target;
+  const named = /^metadata\.name==?([^,]+)$/.exec(query.get('fieldSelector') ?? '')?.[1];
+  const name = target.name !== '' || (verb !== 'list' && verb !== 'watch') ? target.name : (named ?? '');
+  return {
+    kind: 'resource',
+    user,
+    verb,
+    group,
+    version,
+    resource,
+    subresource: subresource.split('/')[0] ?? '',
+    namespace,
+    name,
+  };
+}

@@ -1,0 +1,219 @@
+/** DELETE of an object and of a collection: preconditions, grace, propagation, finalizers. */
+import type { ServerResponse } from '@polyanthus/ground-http/message';
+import type { JsonObject } from '@polyanthus/kube-objects/meta';
+import { conflict, invalid, statusError, notFound } from '@polyanthus/kube-objects/status';
+import { invalidValue } from '@polyanthus/kube-objects/field-errors';
+import { admit } from '../admission/admit.ts';
+import { jsonAnswer } from '../answers.ts';
+import { objectAt, timestamp, withMeta, type ApiObject } from '../api-object.ts';
+import { mediaTypeOf, parseBody, readRequestBody } from '../codec.ts';
+import { encodeAt, indexOf, readStored, toStorage } from '../encode.ts';
+import { objectAnswer } from '../render.ts';
+import { isDryRun, type Scope } from '../scope.ts';
+import type { StoredObject } from '../store/store.ts';
+import { isFinished, removeStored, conflictTries, modified } from '../writes.ts';
+import { storedOf } from './get.ts';
+
+export interface DeleteRequest {
+  readonly graceSeconds: number | undefined;
+  readonly propagation: 'Orphan' | 'Background' | 'Foreground' | undefined;
+  readonly uid: string | undefined;
+  readonly resourceVersion: string | undefined;
+  readonly dryRun: boolean;
+}
+
+/** Options from the body, else from the query. */
+export async function readDeleteRequest(scope: Scope): Promise<DeleteRequest> {
+  const bytes = await readRequestBody(scope);
+  const body = bytes.length === 0 ? {} : ((await parseBody(bytes, mediaTypeOf(scope), false)).value as JsonObject);
+  const query = scope.query;
+  const grace =
+    body['gracePeriodSeconds'] ??
+    (query.has('gracePeriodSeconds') ? Number(query.get('gracePeriodSeconds')) : undefined);
+  const policy = body['propagationPolicy'] ?? query.get('propagationPolicy') ?? undefined;
+  const orphan =
+    body['orphanDependents'] ?? (query.has('orphanDependents') ? query.get('orphanDependents') === 'true' : undefined);
+  const preconditions = objectAt(body, 'preconditions');
+  const dryRun = Array.isArray(body['dryRun']) && (body['dryRun'] as readonly unknown[]).includes('All');
+  return {
+    graceSeconds: typeof grace === 'number' ? grace : undefined,
+    propagation: propagationOf(policy, orphan),
+    uid: preconditions['uid'] as string | undefined,
+    resourceVersion: preconditions['resourceVersion'] as string | undefined,
+    dryRun: dryRun || isDryRun(scope),
+  };
+}
+
+function propagationOf(policy: unknown, orphan: unknown): DeleteRequest['propagation'] {
+  if (policy === undefined || policy === null || policy === '')
+    return orphan === true ? 'Orphan' : orphan === false ? 'Background' : undefined;
+  if (policy === 'Orphan' || policy === 'Background' || policy === 'Foreground') return policy;
+  throw invalid('meta.k8s.io', 'DeleteOptions', '', [
+    invalidValue(
+      'propagationPolicy',
+      String(policy),
+      'Unsupported value: supported values: "Foreground", "Background", "Orphan"',
+    ),
+  ]);
+}
+
+export async function deleteVerb(scope: Scope): Promise<ServerResponse> {
+  const request = await readDeleteRequest(scope);
+  const { stored, gone } = await deleteObject(scope, request);
+  // The object where it stays for a while; a Status where it is gone (pods and custom kinds answer with the object).
+  if (!gone) return objectAnswer(scope, 200, stored);
+  const { group, resource } = scope.definition.type;
+  if (group === '' && (resource === 'pods' || resource === 'services')) return objectAnswer(scope, 200, stored);
+  return jsonAnswer(200, {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    details: { name: scope.name, ...(group === '' ? {} : { group }), kind: resource, uid: stored.index.uid ?? '' },
+  });
+}
+
+/** The object after the deletion, and whether it is gone from the store. */
+export interface Deleted {
+  readonly stored: StoredObject;
+  readonly gone: boolean;
+}
+
+/** Deletes the object of the scope as far as its finalizers and grace allow. Throws NotFound, Conflict. */
+export async function deleteObject(scope: Scope, request: DeleteRequest): Promise<Deleted> {
+  const { definition } = scope;
+  for (let attempt = 1; ; attempt++) {
+    const stored = storedOf(scope);
+    const before = readStored(stored, definition);
+    checkPreconditions(scope, before, stored, request);
+    await admit(scope, 'DELETE', before, before);
+    const after = marked(scope, before, request);
+    const deleted = isFinished(after)
+      ? await remove(scope, stored, after, request)
+      : await mark(scope, stored, before, after, request);
+    if (deleted !== undefined) return deleted;
+    if (attempt === conflictTries)
+      throw conflict(definition.type.group, definition.type.resource, scope.name, modified);
+  }
+}
+
+function checkPreconditions(scope: Scope, before: ApiObject, stored: StoredObject, request: DeleteRequest): void {
+  const { group, kind, resource } = scope.definition.type;
+  const { uid = '' } = before.metadata;
+  const refuse = (what: string, wanted: string, found: string, happened: string): Error =>
+    conflict(
+      group,
+      kind === '' ? resource : kind,
+      scope.name,
+      `the ${what} in the precondition (${wanted}) does not match the ${what} in record (${found}). ${happened}`,
+    );
+  if (request.uid !== undefined && request.uid !== uid)
+    throw refuse('UID', request.uid, uid, 'The object might have been deleted and then recreated');
+  const revision = String(stored.revision);
+  if (request.resourceVersion !== undefined && request.resourceVersion !== revision)
+    throw refuse('ResourceVersion', request.resourceVersion, revision, 'The object might have been modified');
+}
+
+const collectors = ['orphan', 'foregroundDeletion'] as const;
+
+/** The finalizers that make the garbage collector treat dependents as asked. */
+function finalizersFor(
+  before: ApiObject,
+  request: DeleteRequest,
+  fallback: 'Orphan' | 'Background' | undefined,
+): readonly string[] {
+  const have = before.metadata.finalizers ?? [];
+  const policy =
+    request.propagation ??
+    (have.includes('orphan') ? 'Orphan' : have.includes('foregroundDeletion') ? 'Foreground' : fallback);
+  const others = have.filter((one) => !(collectors as readonly string[]).includes(one));
+  if (policy === 'Orphan') return [...others, 'orphan'];
+  if (policy === 'Foreground') return [...others, 'foregroundDeletion'];
+  return others;
+}
+
+/** The object as the deletion leaves it: deletionTimestamp, grace and finalizers set. */
+function marked(scope: Scope, before: ApiObject, request: DeleteRequest): ApiObject {
+  const { strategy } = scope.definition;
+  const finalizers = finalizersFor(before, request, strategy.defaultPropagation);
+  const nowMs = scope.ctx.clock.now();
+  const already = before.metadata.deletionTimestamp;
+  const wanted = strategy.grace?.(before, request.graceSeconds) ?? 0;
+  const had = before.metadata.deletionGracePeriodSeconds;
+  const grace = already === undefined ? wanted : shorter(had, request.graceSeconds === undefined ? had : wanted);
+  const at = already === undefined || grace !== had ? timestamp(startOf(before, nowMs) + (grace ?? 0) * 1000) : already;
+  const metadata = {
+    deletionTimestamp: at,
+    deletionGracePeriodSeconds: grace ?? 0,
+    finalizers: finalizers.length === 0 ? undefined : finalizers,
+    ...(strategy.tracksGeneration && already === undefined
+      ? { generation: (before.metadata.generation ?? 1) + 1 }
+      : {}),
+  };
+  const after = withMeta(before, metadata);
+  return terminating(scope, after);
+}
+
+/** When the deletion began, from the time that it was to end. */
+function startOf(before: ApiObject, nowMs: number): number {
+  const { deletionTimestamp, deletionGracePeriodSeconds } = before.metadata;
+  return deletionTimestamp === undefined
+    ? nowMs
+    : Date.parse(deletionTimestamp) - (deletionGracePeriodSeconds ?? 0) * 1000;
+}
+
+const shorter = (a: number | undefined, b: number | undefined): number => Math.min(a ?? 0, b ?? 0);
+
+/** Namespaces say so in their phase. */
+function terminating(scope: Scope, object: ApiObject): ApiObject {
+  const { type } = scope.definition;
+  if (type.group !== '' || type.resource !== 'namespaces') return object;
+  return { ...object, status: { ...objectAt(object, 'status'), phase: 'Terminating' } };
+}
+
+async function remove(
+  scope: Scope,
+  stored: StoredObject,
+  after: ApiObject,
+  request: DeleteRequest,
+): Promise<Deleted | undefined> {
+  if (request.dryRun) return { stored, gone: true };
+  const last = withMeta(after, {
+    deletionTimestamp:
+      scope.definition.strategy.grace === undefined
+        ? readStored(stored, scope.definition).metadata.deletionTimestamp
+        : after.metadata.deletionTimestamp,
+  });
+  const removed = await removeStored(scope, stored, last);
+  return removed === undefined ? undefined : { stored: removed, gone: true };
+}
+
+async function mark(
+  scope: Scope,
+  stored: StoredObject,
+  before: ApiObject,
+  after: ApiObject,
+  request: DeleteRequest,
+): Promise<Deleted | undefined> {
+  if (request.dryRun || JSON.stringify(before) === JSON.stringify(after)) return { stored, gone: false };
+  const kept = toStorage(after, scope.definition);
+  const result = await scope.cluster.store.write(scope.ctx, {
+    kind: 'put',
+    key: stored.key,
+    expected: stored.revision,
+    encode: (revision) => encodeAt(kept, revision),
+    index: indexOf(kept, scope.definition),
+  });
+  if (result.ok) return { stored: result.object ?? stored, gone: false };
+  if (result.current === undefined) {
+    const { group, resource } = scope.definition.type;
+    throw notFound(group, resource, scope.name);
+  }
+  return undefined;
+}
+
+/** Whether a namespace may be asked to go that way. */
+export function refuseCollection(scope: Scope): void {
+  if (!scope.definition.verbs.includes('deletecollection'))
+    throw statusError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
+}
