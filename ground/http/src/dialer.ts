@@ -130,7 +130,6 @@ function tunnel(ctx: Context, hop: Socket, proxy: Proxy, target: URL): Promise<S
       path,
       headers,
       createConnection: () => hop,
-      agent: false,
       signal: ctx.signal,
     });
     request.once('error', (error) => {
