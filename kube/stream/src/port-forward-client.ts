@@ -119,22 +119,17 @@ async function connect(ctx: Context, session: SpdySession, port: number, request
   // Servers pair the streams by their headers, but the oldest by their order.
   await untilAborted(ctx, error.accepted);
   const data = session.open({ ...headers, [portForwardHeaders.streamType]: 'data' });
-  void watchError(error, data, port);
+  watchError(error, data, port);
   await untilAborted(ctx, data.accepted);
   return data;
 }
 
 /** The node's words on the error stream break the connection; its silent end says nothing. */
-async function watchError(error: SpdyStream, data: SpdyStream, port: number): Promise<void> {
+function watchError(error: SpdyStream, data: SpdyStream, port: number): void {
   let text = '';
-  try {
-    for await (const piece of error as AsyncIterable<Uint8Array>) {
-      text += Buffer.from(piece).toString('utf8');
-      if (text.length > errorTextMax) break;
-    }
-  } catch {
-    // A lost stream tells nothing more than the data stream's own loss.
-  }
-  if (text !== '')
-    data.destroy(streamErrors.error('PortForwardFailed', `port ${port}: ${text.slice(0, errorTextMax)}`));
+  const failure = (): Error => streamErrors.error('PortForwardFailed', `port ${port}: ${text}`);
+  error.on('data', (piece: Uint8Array) => (text = (text + Buffer.from(piece).toString('utf8')).slice(0, errorTextMax)));
+  // The reset of the data stream comes right behind the words.
+  data.explainLoss = (loss) => (text === '' ? loss : failure());
+  error.once('end', () => void (text === '' ? undefined : data.destroy(failure())));
 }

@@ -24,6 +24,8 @@ export class SpdyStream extends Duplex {
   readonly id: number;
   /** Of the SYN_STREAM; names in lower case. */
   readonly headers: SpdyHeaders;
+  /** Set to give the reader a better reason than the loss itself. */
+  explainLoss: (error: Error) => Error = (error) => error;
   readonly #resetIs: 'end' | 'error';
   readonly #session: StreamSession;
   readonly #accepted = Promise.withResolvers<void>();
@@ -102,7 +104,7 @@ export class SpdyStream extends Duplex {
     this.#accepted.reject(error);
     this.#session.gone();
     if (this.#resetIs === 'error' && !(this.#remoteEnded && this.#localEnded)) {
-      this.destroy(error);
+      this.destroy(this.explainLoss(error));
       return;
     }
     if (!this.#remoteEnded) this.push(null);
