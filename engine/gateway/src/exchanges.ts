@@ -1,10 +1,12 @@
-/** The requests under way, each with the right that let it in, so that a right that is taken away ends them. */
+/** The requests under way, each with the rights that let it in, so that a right that is taken away ends them. */
 import type { Context } from '@polyanthus/ground-base/context';
 import type { Attributes, Decision } from '@polyanthus/kube-access/user';
 import { statusError } from '@polyanthus/kube-objects/status';
 
 export interface Exchange {
-  readonly right: Attributes;
+  readonly rights: readonly Attributes[];
+  /** Whether the membership is still there and its ceiling still lets this through. */
+  readonly stands: () => boolean;
   /** Ends the request in the middle of its answer. */
   readonly close: (reason: Error) => void;
 }
@@ -40,7 +42,8 @@ export class Exchanges {
     };
     let closed = 0;
     for (const exchange of this.#open) {
-      if (await allowed(exchange.right)) continue;
+      const answered = await Promise.all(exchange.rights.map(allowed));
+      if (exchange.stands() && !answered.includes(false)) continue;
       closed++;
       this.#open.delete(exchange);
       exchange.close(statusError('Forbidden', 'the right to this request was taken away while it was under way'));

@@ -3,7 +3,7 @@ import type { Context } from '@polyanthus/ground-base/context';
 import { CodedError, hasCode } from '@polyanthus/ground-base/errors';
 import { describeError } from '@polyanthus/ground-base/log';
 import { StatusError, statusError } from '@polyanthus/kube-objects/status';
-import type { ResourceRight } from './permission.ts';
+import type { GatewayMember, ResourceRight } from './permission.ts';
 
 /** The Status of an operating failure; undefined for a defect and for a caller who has gone. */
 export function failureStatus(ctx: Context, error: unknown, membership: string | undefined): StatusError | undefined {
@@ -30,4 +30,9 @@ export function forbiddenRight(right: ResourceRight): StatusError {
   const resource = `${right.resource}/${right.subresource}`;
   const message = `${right.resource}.${right.group} "${right.name}" is forbidden: User "${right.user.username}" cannot ${right.verb} resource "${resource}" in API group "${right.group}" in the namespace "${right.namespace}"`;
   return statusError('Forbidden', message, { name: right.name, group: right.group, kind: right.resource });
+}
+
+/** A membership that the hub may only read. */
+export function aboveCeilingError(member: GatewayMember, why: string): StatusError {
+  return statusError('Forbidden', `membership "${member.name}" is read-only for the hub (spec.ceiling): ${why}`);
 }

@@ -30,6 +30,12 @@ export function memberIdentity(user: UserInfo): { readonly username: string; rea
   };
 }
 
+/** The names that `memberIdentity` makes belong to the hub's ServiceAccounts; nobody brings one from an identity provider. */
+function borrowed(user: UserInfo): string | undefined {
+  const name = [user.username, ...user.groups].find((one) => one.startsWith('hub:'));
+  return name === undefined ? undefined : `"${name}" is a name that the hub itself gives`;
+}
+
 /** kube-apiserver takes a token from a WebSocket's subprotocols too (its websocket authenticator): it stays here. */
 function withoutBearer(values: readonly string[]): string | undefined {
   const offered = values.flatMap((value) => value.split(',')).map((one) => one.trim());
@@ -45,7 +51,7 @@ function withoutBearer(values: readonly string[]): string | undefined {
  */
 export function memberHeaders(headers: HeaderValues, user: UserInfo): HeaderValues {
   const identity = memberIdentity(user);
-  const why = refusedIdentity(identity);
+  const why = borrowed(user) ?? refusedIdentity(identity);
   if (why !== undefined)
     throw statusError(
       'Forbidden',

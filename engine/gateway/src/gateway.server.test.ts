@@ -212,6 +212,39 @@ describe('who may', () => {
     expect(Object.values(codes)).toEqual([200, 403, 403, 403, 200]);
   });
 
+  it('closes streams of a membership that became read-only or another one', async () => {
+    const gateway = await start(async () => ({
+      status: 101,
+      headers: { upgrade: 'websocket' },
+      body: null,
+      upgrade: (socket) => void socket.on('error', () => undefined).resume(),
+    }));
+    for (const change of [
+      { ceiling: 'readonly' as const },
+      { uid: 'uid-1', ceiling: 'full' as const, name: 'renamed' },
+    ]) {
+      const exec = await gateway
+        .client()
+        .upgrade(
+          ctx,
+          atMember('/api/v1/namespaces/a/pods/b/exec', { headers: { connection: 'Upgrade', upgrade: 'websocket' } }),
+        );
+      if (exec.kind !== 'upgraded') throw new Error('refused');
+      const closed = new Promise((resolve) =>
+        exec.socket
+          .on('error', () => undefined)
+          .once('close', resolve)
+          .resume(),
+      );
+      expect(await gateway.gateway.closeNoLongerAllowed(ctx)).toBe(0);
+      const before = gateway.member.current;
+      gateway.member.current = { ...before, ...change };
+      expect(await gateway.gateway.closeNoLongerAllowed(ctx)).toBe(1);
+      await closed;
+      gateway.member.current = before;
+    }
+  });
+
   it('closes streams whose right is taken away, and no others', async () => {
     const gateway = await start(async () => ({
       status: 200,
@@ -240,6 +273,69 @@ describe('who may', () => {
     expect(new Set(gateway.audit.map((line) => `${line.user} ${line.end}`))).toEqual(
       new Set(['alice broken', 'bob broken']),
     );
+  });
+});
+
+describe('limits', () => {
+  it('are told as a 429 Status that names what is full', async () => {
+    const gate = Promise.withResolvers<void>();
+    const gateway = await start(
+      async () => {
+        await gate.promise;
+        return { status: 200, headers: {}, body: Buffer.from('ok') };
+      },
+      { gateway: { limits: { inFlight: 100, inFlightPerMembership: 100, inFlightPerUser: 1 } } },
+    );
+    const first = gateway.client().request(ctx, atMember('/api'));
+    await until(ctx, () => gateway.gateway.open() === 1);
+    const second = await gateway.client().request(ctx, atMember('/api'));
+    expect([second.status, second.headers['retry-after'], (await status(second)).message]).toEqual([
+      429,
+      '1',
+      expect.stringContaining('user "alice" has 1 requests'),
+    ]);
+    gate.resolve();
+    expect(await text((await first).body)).toBe('ok');
+    expect(await text((await gateway.client().request(ctx, atMember('/api'))).body)).toBe('ok');
+  });
+});
+
+describe('audit', () => {
+  it('has one line for every request, refused ones too, without secrets', async () => {
+    const gateway = await start(mirror);
+    const client = gateway.client();
+    await text(
+      (
+        await client.request(
+          ctx,
+          atMember('/api/v1/pods?access_token=secret&x=1', { headers: { 'user-agent': 'kubectl/1.37' } }),
+        )
+      ).body,
+    );
+    gateway.access.allowed = () => false;
+    await text((await client.request(ctx, atMember('/api/v1/secrets', { method: 'DELETE' }))).body);
+    await text((await client.request(ctx, { method: 'GET', url: '/api', headers: {}, body: null })).body);
+    await until(ctx, () => gateway.audit.length === 3);
+    expect(gateway.audit[0]).toMatchObject({
+      user: 'alice',
+      groups: ['devs', 'system:authenticated'],
+      membership: 'fleet-a/member-1',
+      verb: 'list',
+      uri: `${memberUrl}/api/v1/pods?access_token=…&x=1`,
+      userAgent: 'kubectl/1.37',
+      allowed: true,
+      status: 200,
+      end: 'complete',
+    });
+    expect(gateway.audit[1]).toMatchObject({
+      user: 'alice',
+      verb: 'deletecollection',
+      allowed: false,
+      reason: 'by the test',
+      status: 403,
+    });
+    expect(gateway.audit[2]).toMatchObject({ user: '', allowed: false, status: 401 });
+    expect(JSON.stringify(gateway.audit)).not.toMatch(/Bearer|secret&/);
   });
 });
 

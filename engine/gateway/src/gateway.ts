@@ -19,10 +19,10 @@ import { Exchanges } from './exchanges.ts';
 import { memberHeaders } from './forwarded-headers.ts';
 import { hubRequest } from './hub-api.ts';
 import { actingUser } from './impersonation.ts';
-import { failureStatus, forbiddenRight } from './failures.ts';
+import { aboveCeilingError, failureStatus, forbiddenRight } from './failures.ts';
 import { defaultGatewayLimits, InFlight, type GatewayLimits } from './in-flight.ts';
 import { aboveCeiling, isStream, neededRight, type GatewayMember } from './permission.ts';
-import { requestInfo } from './request-info.ts';
+import { targetOf, type Target } from './target.ts';
 import { routeOf } from './route.ts';
 
 export interface GatewayOptions {
@@ -142,23 +142,28 @@ class GatewayServer {
     const { request, draft, upgrade } = served;
     const { route } = asked;
     draft.membership = `${route.fleet}/${route.membership}`;
-    const user = await actingUser(ctx, asked.caller, request.headers, this.#options.authorize);
+    const { user, rights } = await actingUser(ctx, asked.caller, request.headers, this.#options.authorize);
     if (user !== asked.caller) draft.impersonated = user.username;
-    const info = requestInfo(request.method, route.url);
-    draft.verb = info.verb;
-    const stream = isStream(info, upgrade !== undefined);
-    const right = neededRight(user, route, info, stream);
+    const target = targetOf(request.method, route.url);
+    draft.verb = target.verb;
+    const stream = isStream(target, upgrade !== undefined);
+    const right = neededRight(user, route, target, stream);
     const decision = await this.#options.authorize(ctx, right);
     draft.reason = decision.reason;
     if (!decision.allowed) throw forbiddenRight(right);
     const member = this.#options.findMember(route.fleet, route.membership);
     if (member === undefined) throw notFound(fleetGroup, 'memberships', route.membership);
-    const above = aboveCeiling(member, info, stream);
-    if (above !== undefined)
-      throw statusError('Forbidden', `membership "${member.name}" is read-only for the hub (spec.ceiling): ${above}`);
+    const above = aboveCeiling(member, target, stream);
+    if (above !== undefined) throw aboveCeilingError(member, above);
     const headers = memberHeaders(request.headers, user);
     served.onEnd.push(this.#inFlight.enter(user.username, draft.membership));
-    served.onEnd.push(this.#exchanges.add({ right, close: asked.abort }));
+    served.onEnd.push(
+      this.#exchanges.add({
+        rights: [right, ...rights],
+        stands: () => this.#stands(member, target, stream),
+        close: asked.abort,
+      }),
+    );
     draft.allowed = true;
     const outgoing = {
       method: request.method,
@@ -167,6 +172,11 @@ class GatewayServer {
       body: request.body,
     };
     return this.#send(ctx, this.#options.transportTo(member.uid), outgoing, upgrade);
+  }
+
+  #stands(member: GatewayMember, target: Target, stream: boolean): boolean {
+    const now = this.#options.findMember(member.fleet, member.name);
+    return now?.uid === member.uid && aboveCeiling(now, target, stream) === undefined;
   }
 
   async #send(ctx: Context, to: Transport, request: HttpRequest, upgrade: string | undefined): Promise<ServerResponse> {

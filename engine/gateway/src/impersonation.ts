@@ -4,10 +4,17 @@ import { header, headerAll } from '@polyanthus/ground-http/headers';
 import type { HeaderValues } from '@polyanthus/ground-http/message';
 import type { Attributes, Decision, UserInfo } from '@polyanthus/kube-access/user';
 import { statusError } from '@polyanthus/kube-objects/status';
+import type { ResourceRight } from './permission.ts';
 
 const known = 'system:authenticated';
 
 type Authorize = (ctx: Context, right: Attributes) => Promise<Decision>;
+
+/** Who a request acts as, and the rights at the hub that make it so. */
+export interface Acting {
+  readonly user: UserInfo;
+  readonly rights: readonly Attributes[];
+}
 
 /** Who the request acts as. Errors (StatusError): Forbidden without the right, BadRequest for groups without a user. */
 export async function actingUser(
@@ -15,9 +22,9 @@ export async function actingUser(
   caller: UserInfo,
   headers: HeaderValues,
   authorize: Authorize,
-): Promise<UserInfo> {
+): Promise<Acting> {
   const asked = Object.keys(headers).filter((name) => name.startsWith('impersonate-'));
-  if (asked.length === 0) return caller;
+  if (asked.length === 0) return { user: caller, rights: [] };
   const users = headerAll(headers, 'impersonate-user');
   const username = header(headers, 'impersonate-user') ?? '';
   if (users.length !== 1 || username === '')
@@ -26,22 +33,19 @@ export async function actingUser(
   if (other !== undefined)
     throw statusError('Forbidden', `the gateway passes no ${other} on; impersonate a user and groups only`);
   const groups = headerAll(headers, 'impersonate-group');
-  await demand(ctx, caller, 'users', username, authorize);
-  for (const group of groups) await demand(ctx, caller, 'groups', group, authorize);
+  const rights = [
+    impersonate(caller, 'users', username),
+    ...groups.map((group) => impersonate(caller, 'groups', group)),
+  ];
+  for (const right of rights) await demand(ctx, right, authorize);
   // As kube-apiserver adds it: roles for everyone who is known count for the acting user too.
-  return { username, groups: groups.includes(known) ? groups : [...groups, known] };
+  return { user: { username, groups: groups.includes(known) ? groups : [...groups, known] }, rights };
 }
 
-async function demand(
-  ctx: Context,
-  caller: UserInfo,
-  resource: 'users' | 'groups',
-  name: string,
-  authorize: Authorize,
-): Promise<void> {
-  const right: Attributes = {
+function impersonate(user: UserInfo, resource: 'users' | 'groups', name: string): ResourceRight {
+  return {
     kind: 'resource',
-    user: caller,
+    user,
     verb: 'impersonate',
     group: '',
     version: 'v1',
@@ -50,11 +54,11 @@ async function demand(
     namespace: '',
     name,
   };
-  const decision = await authorize(ctx, right);
-  if (!decision.allowed)
-    throw statusError(
-      'Forbidden',
-      `${resource} "${name}" is forbidden: User "${caller.username}" cannot impersonate resource "${resource}" in API group "" at the cluster scope`,
-      { name, kind: resource },
-    );
+}
+
+async function demand(ctx: Context, right: ResourceRight, authorize: Authorize): Promise<void> {
+  const { resource, name, user } = right;
+  if ((await authorize(ctx, right)).allowed) return;
+  const message = `${resource} "${name}" is forbidden: User "${user.username}" cannot impersonate resource "${resource}" in API group "" at the cluster scope`;
+  throw statusError('Forbidden', message, { name, kind: resource });
 }

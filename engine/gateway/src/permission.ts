@@ -1,5 +1,5 @@
 /** Which right a request to a member needs at the hub, and what a membership's ceiling leaves of it. */
-import type { RequestInfo } from './request-info.ts';
+import type { Target } from './target.ts';
 import type { Attributes, UserInfo } from '@polyanthus/kube-access/user';
 import { fleetGroup } from '@polyanthus/kube-kinds/own/fleet';
 
@@ -20,23 +20,23 @@ const podStreams: ReadonlySet<string> = new Set(['exec', 'attach', 'portforward'
  * Whether a request gives hands inside a cluster: exec, attach and port-forward by whichever method, the kubelet's API
  * through nodes/proxy, and any other switch of protocols but that of a watch.
  */
-export function isStream(info: RequestInfo, upgrades: boolean): boolean {
-  if (info.isResourceRequest && info.resource === 'pods' && podStreams.has(info.subresource)) return true;
-  if (info.isResourceRequest && info.resource === 'nodes' && info.subresource === 'proxy') return true;
-  return info.verb === 'proxy' || (upgrades && info.verb !== 'watch');
+export function isStream(target: Target, upgrades: boolean): boolean {
+  if (target.isResourceRequest && target.resource === 'pods' && podStreams.has(target.subresource)) return true;
+  if (target.isResourceRequest && target.resource === 'nodes' && target.subresource === 'proxy') return true;
+  return target.verb === 'proxy' || (upgrades && target.verb !== 'watch');
 }
 
 /** The right on `memberships` in the fleet's namespace: the target's verb on `gateway`, or `create` on `stream`. */
 export function neededRight(
   user: UserInfo,
   at: { readonly fleet: string; readonly membership: string },
-  info: RequestInfo,
+  target: Target,
   stream: boolean,
 ): ResourceRight {
   return {
     kind: 'resource',
     user,
-    verb: stream ? 'create' : info.verb,
+    verb: stream ? 'create' : target.verb,
     group: fleetGroup,
     version: 'v1',
     resource: 'memberships',
@@ -54,10 +54,11 @@ const asking: ReadonlySet<string> = new Set([
 ]);
 
 /** Why a request is above the ceiling, or undefined. Read-only leaves reads, and questions about one's own rights. */
-export function aboveCeiling(member: GatewayMember, info: RequestInfo, stream: boolean): string | undefined {
+export function aboveCeiling(member: GatewayMember, target: Target, stream: boolean): string | undefined {
   if (member.ceiling === 'full') return undefined;
   if (stream) return 'streams into pods and nodes are closed';
-  if (info.isResourceRequest && info.verb === 'create' && asking.has(info.resource)) return undefined;
-  if (info.isResourceRequest && info.subresource === 'proxy') return 'proxying to pods, services and nodes is closed';
-  return reading.has(info.verb) ? undefined : `"${info.verb}" is not reading`;
+  if (target.isResourceRequest && target.verb === 'create' && asking.has(target.resource)) return undefined;
+  if (target.isResourceRequest && target.subresource === 'proxy')
+    return 'proxying to pods, services and nodes is closed';
+  return reading.has(target.verb) ? undefined : `"${target.verb}" is not reading`;
 }

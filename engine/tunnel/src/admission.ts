@@ -32,8 +32,8 @@ export type Release = () => void;
 /** Whether a request stays open by its nature (kube-apiserver's long-running check: watch and follow, and every upgrade). */
 export function isLongLived(request: Pick<HttpRequest, 'url'>): boolean {
   const query = new URLSearchParams(request.url.split('?')[1] ?? '');
-  const on = (name: string): boolean =>
-    ['true', '1', 't', 'T', 'TRUE', 'True', ''].includes(query.get(name) ?? 'false');
+  // Whatever is neither "0" nor "false" is true to kube-apiserver.
+  const on = (name: string): boolean => !['0', 'false'].includes((query.get(name) ?? '0').toLowerCase());
   return on('watch') || on('follow') || /^\/(api|apis\/[^/]+)\/[^/]+\/watch\//.test(request.url);
 }
 

@@ -12,6 +12,8 @@ import { probeHeader } from './wire.ts';
 /** Paths that the hub may ask for as the agent itself: they tell of health and version alone. */
 const probePaths: ReadonlySet<string> = new Set(['/livez', '/readyz', '/healthz', '/version']);
 
+const identity: ReadonlySet<string> = new Set(['impersonate-user', 'impersonate-group']);
+
 /** Never the caller's: the agent's own credentials go instead, and nobody in front of the member's API is trusted. */
 const dropped = (name: string): boolean =>
   name === 'authorization' ||
@@ -31,6 +33,8 @@ export function admitMemberRequest(request: HttpRequest): Admitted {
   const users = headerAll(headers, 'impersonate-user');
   const user = users[0] ?? '';
   if (users.length !== 1 || user === '') return refuse('the hub sent a request without exactly one Impersonate-User');
+  const other = Object.keys(headers).find((name) => name.startsWith('impersonate-') && !identity.has(name));
+  if (other !== undefined) return refuse(`the hub sends no ${other}`);
   const why = refusedIdentity({ username: user, groups: headerAll(headers, 'impersonate-group') });
   return why === undefined ? { kind: 'admitted', headers } : refuse(why);
 }

@@ -1,8 +1,8 @@
 /** The agent's end of a session: every stream becomes a request to the member's kube-apiserver. */
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import { withCancel, type Context } from '@polyanthus/ground-base/context';
+import type { Context } from '@polyanthus/ground-base/context';
 import { describeError } from '@polyanthus/ground-base/log';
-import { discardBody } from '@polyanthus/ground-http/guard';
+import { discardBody, linkedSignal } from '@polyanthus/ground-http/guard';
 import { header } from '@polyanthus/ground-http/headers';
 import type { Body, HeaderValues, HttpRequest, HttpResponse, Transport } from '@polyanthus/ground-http/message';
 import { relay } from '@polyanthus/ground-http/relay';
@@ -21,17 +21,24 @@ export interface AgentServeOptions {
   readonly control: (ctx: Context, body: Body) => AsyncIterable<Uint8Array>;
 }
 
+/** Made once: an abort without a reason makes an exception with a stack for every stream. */
+const streamOver = new Error('the stream is over');
+
 /** Serves the session until it ends; `ctx` ends every request under way. */
 export function serveMember(ctx: Context, session: ServerHttp2Session, options: AgentServeOptions): void {
   session.on('stream', (stream, headers, flags, raw?: readonly string[]) => {
     stream.on('error', () => undefined);
-    const scope = withCancel(ctx);
-    stream.once('close', () => scope.cancel());
+    const { controller, release } = linkedSignal(ctx.signal);
+    const inner: Context = { ...ctx, signal: controller.signal };
+    stream.once('close', () => {
+      release();
+      controller.abort(streamOver);
+    });
     const own = fromRaw(raw ?? []);
     const end = watchForEnd(stream);
     const body = endsStream(flags) ? null : readStream(stream, end, { keep: true });
-    void serveStream(scope.ctx, stream, { headers, own, body }, options).catch((error: unknown) => {
-      if (!scope.ctx.signal.aborted) ctx.log.warn('an answer of the member was not delivered', { error });
+    void serveStream(inner, stream, { headers, own, body }, options).catch((error: unknown) => {
+      if (!inner.signal.aborted) ctx.log.warn('an answer of the member was not delivered', { error });
       resetStream(stream, error);
     });
   });

@@ -375,6 +375,8 @@ describe('the agent', () => {
     ['with an empty user', { 'impersonate-user': '' }],
     ['as a cluster admin group', { 'impersonate-user': 'alice', 'impersonate-group': 'system:masters' }],
     ['as a ServiceAccount of the member', { 'impersonate-user': 'system:serviceaccount:kube-system:x' }],
+    ['with an extra of the identity', { 'impersonate-user': 'alice', 'impersonate-extra-scopes': 'all' }],
+    ['as a kubeadm admin', { 'impersonate-user': 'alice', 'impersonate-group': ['devs', 'kubeadm:cluster-admins'] }],
     ['that passes itself off as a probe', { 'polyanthus-probe': '1' }],
   ])('refuses a request %s', async (_name, headers) => {
     let asked = 0;
