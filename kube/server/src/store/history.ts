@@ -15,6 +15,7 @@ export interface HistoryLimits {
 export const defaultHistoryLimits: HistoryLimits = { maxEvents: 50_000, maxBytes: 128 * 1024 * 1024 };
 
 const pinnedFactor = 4;
+const slack = 7 / 8;
 const maxPins = 10_000;
 /** An event's own cost beside the bytes of its objects: key, index, records. */
 const eventOverheadBytes = 512;
@@ -93,18 +94,18 @@ export class History {
     return this.#forget(Math.min(revision, this.#oldestPin()));
   }
 
-  /** Forgets what is above the limits. Answers where history begins now. */
+  /** When above the limits, forgets an eighth at a time, so that it is seldom. Answers where history begins now. */
   trim(): number {
     if (!this.#isOver(1)) return this.compactedRevision;
     const pinned = this.#oldestPin();
-    while (this.#isOver(1) && (this.compactedRevision < pinned || this.#isOver(pinnedFactor))) this.#dropFirst();
+    while (this.#isOver(slack) && (this.compactedRevision < pinned || this.#isOver(pinnedFactor))) this.#dropFirst();
     this.#shrink();
     return this.compactedRevision;
   }
 
   #isOver(factor: number): boolean {
     return (
-      this.length > this.#limits.maxEvents * factor || (this.#bytes > this.#limits.maxBytes * factor && this.length > 0)
+      this.length > 0 && (this.length > this.#limits.maxEvents * factor || this.#bytes > this.#limits.maxBytes * factor)
     );
   }
 
