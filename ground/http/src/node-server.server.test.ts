@@ -287,7 +287,10 @@ describe('proxies', () => {
           const head = data.toString('latin1');
           asked.push(head);
           socket.write(`HTTP/1.1 ${answer}\r\n\r\n`);
-          if (!answer.startsWith('200')) return void socket.end();
+          if (!answer.startsWith('200')) {
+            socket.end();
+            return;
+          }
           const [, host = '', port = ''] = /^CONNECT (.*):(\d+) /.exec(head) ?? [];
           const far = connect(Number(port), host).on('error', () => socket.destroy());
           socket.pipe(far).pipe(socket);
