@@ -1,0 +1,204 @@
+/** A certificate authority: its own certificate and key, and what it issues. The X.509 writer is loaded at the first issue. */
+import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
+import type { Random } from '@polyanthus/ground-base/random';
+import { pkiErrors } from './errors.ts';
+import { generateKey, type KeyPair } from './keys.ts';
+
+/** What an authority is made of; `keyPem` is a secret. */
+export interface AuthorityFiles {
+  readonly certificatePem: string;
+  readonly keyPem: string;
+}
+
+/** A certificate for a client: who it is. Its key comes from a request (`csrPem`) or is given (`publicKeyPem`). */
+export interface ClientCertificate {
+  readonly commonName: string;
+  readonly organizations: readonly string[];
+  readonly publicKeyPem: string;
+  readonly ttlMs: number;
+}
+
+/** A certificate for a server; the first name is its common name. */
+export interface ServerCertificate {
+  readonly names: readonly string[];
+  readonly ips: readonly string[];
+  readonly publicKeyPem: string;
+  readonly ttlMs: number;
+  /** It may present itself as a client too: for replicas that call each other. */
+  readonly client?: boolean;
+}
+
+/** Issues; every answer is PEM. */
+export interface Authority extends AuthorityFiles {
+  issueClient(nowMs: number, wanted: ClientCertificate): Promise<string>;
+  issueServer(nowMs: number, wanted: ServerCertificate): Promise<string>;
+}
+
+/** Clocks differ: everything is valid from this much before now. */
+const backdateMs = 5 * 60_000;
+
+type X509 = typeof import('@peculiar/x509');
+
+async function x509(): Promise<X509> {
+  // The library resolves its parts by decorators and needs this first, without declaring it.
+  await import('reflect-metadata');
+  const library = await import('@peculiar/x509');
+  library.cryptoProvider.set(webcrypto);
+  return library;
+}
+
+const signing = { name: 'ECDSA', hash: 'SHA-256' } as const;
+
+async function importPrivate(pem: string): Promise<webcrypto.CryptoKey> {
+  const der = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' });
+  return webcrypto.subtle.importKey('pkcs8', der, { name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign']);
+}
+
+/** DER of the SubjectPublicKeyInfo, whatever the kind of key. */
+const spki = (pem: string): ArrayBuffer =>
+  Uint8Array.from(createPublicKey(pem).export({ type: 'spki', format: 'der' })).buffer;
+
+/** A new authority, self-signed, EC P-256, ten years unless `ttlMs` says otherwise. */
+export async function createAuthority(options: {
+  readonly commonName: string;
+  readonly nowMs: number;
+  readonly random: Random;
+  readonly ttlMs?: number;
+}): Promise<Authority> {
+  const { privateKeyPem, publicKeyPem } = await generateKey();
+  const library = await x509();
+  const ten = 10 * 365 * 86_400_000;
+  const certificate = await library.X509CertificateGenerator.create({
+    serialNumber: serial(options.random),
+    subject: [{ CN: [options.commonName] }],
+    issuer: [{ CN: [options.commonName] }],
+    notBefore: new Date(options.nowMs - backdateMs),
+    notAfter: new Date(options.nowMs + (options.ttlMs ?? ten)),
+    publicKey: new library.PublicKey(spki(publicKeyPem)),
+    signingKey: await importPrivate(privateKeyPem),
+    signingAlgorithm: signing,
+    extensions: [
+      new library.BasicConstraintsExtension(true, undefined, true),
+      new library.KeyUsagesExtension(
+        library.KeyUsageFlags.keyCertSign | library.KeyUsageFlags.cRLSign | library.KeyUsageFlags.digitalSignature,
+        true,
+      ),
+      await library.SubjectKeyIdentifierExtension.create(new library.PublicKey(spki(publicKeyPem))),
+    ],
+  });
+  return loadAuthority({ certificatePem: certificate.toString('pem'), keyPem: privateKeyPem }, options.random);
+}
+
+/** An authority from its files. */
+export function loadAuthority(files: AuthorityFiles, random: Random): Authority {
+  return {
+    ...files,
+    issueClient: (nowMs, wanted) =>
+      issue(files, random, nowMs, {
+        subject: [{ CN: [wanted.commonName] }, ...wanted.organizations.map((organization) => ({ O: [organization] }))],
+        publicKeyPem: wanted.publicKeyPem,
+        ttlMs: wanted.ttlMs,
+        server: false,
+        client: true,
+        names: [],
+        ips: [],
+      }),
+    issueServer: (nowMs, wanted) =>
+      issue(files, random, nowMs, {
+        subject: [{ CN: [wanted.names[0] ?? wanted.ips[0] ?? 'server'] }],
+        publicKeyPem: wanted.publicKeyPem,
+        ttlMs: wanted.ttlMs,
+        server: true,
+        client: wanted.client === true,
+        names: wanted.names,
+        ips: wanted.ips,
+      }),
+  };
+}
+
+interface Leaf {
+  readonly subject: { readonly [attribute: string]: string[] }[];
+  readonly publicKeyPem: string;
+  readonly ttlMs: number;
+  readonly server: boolean;
+  readonly client: boolean;
+  readonly names: readonly string[];
+  readonly ips: readonly string[];
+}
+
+async function issue(files: AuthorityFiles, random: Random, nowMs: number, leaf: Leaf): Promise<string> {
+  const library = await x509();
+  const issuer = new library.X509Certificate(files.certificatePem);
+  const uses = [
+    ...(leaf.server ? [library.ExtendedKeyUsage.serverAuth] : []),
+    ...(leaf.client ? [library.ExtendedKeyUsage.clientAuth] : []),
+  ];
+  const names = [
+    ...leaf.names.map((value) => ({ type: 'dns' as const, value })),
+    ...leaf.ips.map((value) => ({ type: 'ip' as const, value })),
+  ];
+  const certificate = await library.X509CertificateGenerator.create({
+    serialNumber: serial(random),
+    subject: leaf.subject,
+    issuer: issuer.subject,
+    notBefore: new Date(nowMs - backdateMs),
+    // Nothing outlives its issuer.
+    notAfter: new Date(Math.min(nowMs + leaf.ttlMs, issuer.notAfter.getTime())),
+    publicKey: new library.PublicKey(spki(leaf.publicKeyPem)),
+    signingKey: await importPrivate(files.keyPem),
+    signingAlgorithm: signing,
+    extensions: [
+      new library.BasicConstraintsExtension(false, undefined, true),
+      new library.KeyUsagesExtension(library.KeyUsageFlags.digitalSignature, true),
+      new library.ExtendedKeyUsageExtension(uses),
+      await library.AuthorityKeyIdentifierExtension.create(issuer),
+      ...(names.length === 0 ? [] : [new library.SubjectAlternativeNameExtension(names)]),
+    ],
+  });
+  return certificate.toString('pem');
+}
+
+/** 16 random bytes; the first keeps the number positive. */
+function serial(random: Random): string {
+  const bytes = random.bytes(16);
+  bytes[0] = (bytes[0] ?? 0) & 0x7f || 1;
+  return Buffer.from(bytes).toString('hex');
+}
+
+/** A signing request for a key pair. */
+export async function createCsr(pair: KeyPair, commonName: string): Promise<string> {
+  const library = await x509();
+  const publicKey = await webcrypto.subtle.importKey(
+    'spki',
+    spki(pair.publicKeyPem),
+    { name: 'ECDSA', namedCurve: 'P-256' },
+    true,
+    ['verify'],
+  );
+  const request = await library.Pkcs10CertificateRequestGenerator.create({
+    name: [{ CN: [commonName] }],
+    keys: { privateKey: await importPrivate(pair.privateKeyPem), publicKey },
+    signingAlgorithm: signing,
+  });
+  return request.toString('pem');
+}
+
+/** What a signing request asks for. Whoever sent it holds the key: the signature is checked. Throws CsrInvalid. */
+export async function readCsr(
+  pem: string,
+): Promise<{ readonly publicKeyPem: string; readonly commonName: string; readonly organizations: readonly string[] }> {
+  const library = await x509();
+  try {
+    if (pem.length > 16_384) throw new Error('it is longer than 16 KiB');
+    const request = new library.Pkcs10CertificateRequest(pem);
+    if (!(await request.verify())) throw new Error('its signature is wrong');
+    const name = request.subjectName;
+    return {
+      publicKeyPem: request.publicKey.toString('pem'),
+      commonName: name.getField('CN')[0] ?? '',
+      organizations: name.getField('O'),
+    };
+  } catch (cause) {
+    throw pkiErrors.error('CsrInvalid', 'the certificate signing request cannot be used', { cause });
+  }
+}
