@@ -19,3 +19,8 @@ export function contentLength(headers: HeaderValues): number | undefined {
   const value = header(headers, 'content-length');
   return value === undefined || !/^\d+$/.test(value) ? undefined : Number(value);
 }
+
+/** Whether an answer has no body at all: then nobody needs to read it to free the connection. */
+export function isBodiless(method: string, status: number, headers: HeaderValues): boolean {
+  return method === 'HEAD' || status === 204 || status === 304 || header(headers, 'content-length') === '0';
+}

@@ -13,6 +13,7 @@ import { connectionError } from './client-errors.ts';
 import type { Dialer } from './dialer.ts';
 import { httpErrors } from './errors.ts';
 import { guardBody } from './guard.ts';
+import { isBodiless } from './headers.ts';
 import { httpLimits } from './limits.ts';
 import type { HttpRequest, HttpResponse, UpgradeResult } from './message.ts';
 import { sendBody } from './send-body.ts';
@@ -141,8 +142,13 @@ function answer(ctx: Context, arrived: Arrived): HttpResponse {
   const { incoming, outgoing, unlink } = arrived;
   incoming.once('close', unlink);
   incoming.on('error', ignore);
-  const body = guardBody(ctx, whole(arrived), { done: ignore, stopped: () => outgoing.destroy() });
-  return { status: incoming.statusCode ?? 0, headers: headerValues(wireFields(incoming.rawHeaders)), body };
+  const status = incoming.statusCode ?? 0;
+  const headers = headerValues(wireFields(incoming.rawHeaders));
+  if (isBodiless(outgoing.method, status, headers)) {
+    incoming.resume();
+    return { status, headers, body: null };
+  }
+  return { status, headers, body: guardBody(ctx, whole(arrived), { done: ignore, stopped: () => outgoing.destroy() }) };
 }
 
 /** The pieces as they arrive; an end that the framing does not confirm is an error. */

@@ -5,6 +5,7 @@ import { connectionError } from './client-errors.ts';
 import type { Dialer } from './dialer.ts';
 import { httpErrors } from './errors.ts';
 import { guardBody } from './guard.ts';
+import { isBodiless } from './headers.ts';
 import { http2Options, widenSession } from './http2-options.ts';
 import type { HttpRequest, HttpResponse } from './message.ts';
 import { resetStream } from './reset.ts';
@@ -134,13 +135,16 @@ function exchange(
     let failure: unknown;
     stream.on('error', (error) => (failure = error));
     stream.once('response', (_headers, _flags, ...rest: unknown[]) => {
-      const fields = wireFields((rest[0] ?? []) as string[]);
+      const headers = headerValues(wireFields((rest[0] ?? []) as string[]));
       const status = Number(_headers[':status']);
-      const body = guardBody(ctx, whole(stream, at.address), {
-        done: ignore,
-        stopped: () => resetStream(stream, 'cancelled'),
+      const bodiless = isBodiless(request.method, status, headers);
+      if (bodiless) stream.resume();
+      const stopped = (): void => resetStream(stream, 'cancelled');
+      resolve({
+        status,
+        headers,
+        body: bodiless ? null : guardBody(ctx, whole(stream, at.address), { done: ignore, stopped }),
       });
-      resolve({ status, headers: headerValues(fields), body });
     });
     stream.once('close', () => {
       session.open--;

@@ -27,7 +27,7 @@ export function inProcessTransport(
       const { response, ended, abort } = await call(ctx, request);
       if (response.upgrade !== undefined)
         throw new Error(`${request.method} ${request.url} was answered by an upgrade that nobody asked for`);
-      return plain(ctx, response, ended, abort);
+      return plain(ctx, request.method === 'HEAD' ? withoutBody(response) : response, ended, abort);
     },
     upgrade: async (ctx, request) => {
       const { response, ended, abort } = await call(ctx, request);
@@ -106,6 +106,11 @@ async function exchange(
     void answer.then((late) => discardBody(late.body));
     throw error;
   }
+}
+
+function withoutBody(response: ServerResponse): ServerResponse {
+  discardBody(response.body);
+  return { ...response, body: null };
 }
 
 function plain(
