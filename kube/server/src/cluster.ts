@@ -34,6 +34,7 @@ export class Cluster {
   readonly watchers: Gauge;
   readonly #parts: ClusterParts;
   readonly #closing = new Set<() => void>();
+  readonly #withdrawing = new Map<string, Set<() => void>>();
 
   constructor(parts: ClusterParts) {
     this.#parts = parts;
@@ -104,6 +105,22 @@ export class Cluster {
   onClose(fn: () => void): () => void {
     this.#closing.add(fn);
     return () => void this.#closing.delete(fn);
+  }
+
+  /** Calls `fn` when the resource is no longer served; returns how to take it back. */
+  onWithdrawn({ type }: ResourceDefinition, fn: () => void): () => void {
+    const key = `${type.group}/${type.resource}`;
+    const set = this.#withdrawing.get(key) ?? new Set();
+    this.#withdrawing.set(key, set);
+    set.add(fn);
+    return () => void set.delete(fn);
+  }
+
+  /** Ends the watches of a resource that is no longer served. */
+  endWatches(group: string, resource: string): void {
+    const set = this.#withdrawing.get(`${group}/${resource}`);
+    this.#withdrawing.delete(`${group}/${resource}`);
+    for (const fn of set ?? []) fn();
   }
 
   /** Ends all watches. */

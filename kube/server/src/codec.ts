@@ -12,6 +12,7 @@ import { apiVersionOf } from '@polyanthus/kube-objects/resource';
 import { statusError, type StatusError } from '@polyanthus/kube-objects/status';
 import { validate } from '@polyanthus/kube-objects/validate';
 import type { ApiObject } from './api-object.ts';
+import { decodeProtobuf } from './protobuf/decode.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import type { Scope } from './scope.ts';
 import { parseYamlBody } from './yaml-body.ts';
@@ -42,7 +43,8 @@ export async function readRequestBody(scope: Pick<Scope, 'request'>): Promise<Ui
   }
 }
 
-const mediaTypes = 'application/json, application/yaml';
+const protobufType = 'application/vnd.kubernetes.protobuf';
+const mediaTypes = `application/json, application/yaml, ${protobufType}`;
 
 /** The body's media type without parameters; an absent one is JSON. */
 export function mediaTypeOf(scope: Pick<Scope, 'request'>): string {
@@ -57,6 +59,7 @@ export interface ParsedBody {
 }
 
 export async function parseBody(bytes: Uint8Array, mediaType: string, duplicates: boolean): Promise<ParsedBody> {
+  if (mediaType === protobufType) return { value: await decodeProtobuf(bytes), duplicates: [] };
   if (mediaType.endsWith('yaml')) return { value: await parseYamlBody(bytes), duplicates: [] };
   if (!mediaType.endsWith('json')) {
     throw statusError(
@@ -66,6 +69,15 @@ export async function parseBody(bytes: Uint8Array, mediaType: string, duplicates
   }
   const scan = scanJson(bytes, { maxDepth, duplicates });
   return { value: parseJson(bytes, { maxDepth }), duplicates: scan.duplicateKeys };
+}
+
+/** A small body whose schema the caller checks (bindings, options); an empty one is `{}`. Throws BadRequest. */
+export async function readJsonBody(scope: Pick<Scope, 'request'>): Promise<JsonObject> {
+  const bytes = await readRequestBody(scope);
+  if (bytes.length === 0) return {};
+  const { value } = await parseBody(bytes, mediaTypeOf(scope), false);
+  if (!isObject(value)) throw statusError('BadRequest', 'the body of the request is not an object');
+  return value;
 }
 
 /** The first 30 bytes of a body, as apiserver shows them. */

@@ -34,7 +34,9 @@ export function readStored(stored: StoredObject, definition: ResourceDefinition)
 /** The bytes in the version of `definition`: the stored ones where that is the storage version. */
 export function bytesFor(stored: StoredObject, definition: ResourceDefinition): Uint8Array {
   if (definition.conversion === undefined) return stored.bytes;
-  return encodeJson(definition.conversion.fromStorage(parseStored(stored)));
+  const object = parseStored(stored);
+  const read = definition.conversion.fromStorage(object);
+  return read === object ? stored.bytes : encodeJson(read);
 }
 
 /** The object in its storage version. */

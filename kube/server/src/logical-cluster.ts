@@ -7,6 +7,7 @@ import type { UserInfo } from '@polyanthus/kube-access/user';
 import { statusError } from '@polyanthus/kube-objects/status';
 import { bootstrap } from './bootstrap/bootstrap.ts';
 import { Cluster, type Authorizer } from './cluster.ts';
+import { CrdController } from './crd/controller.ts';
 import { createInFlight, defaultInFlight } from './pipeline/in-flight.ts';
 import { serveRequest, type PipelineParts } from './pipeline/serve.ts';
 import { Registry } from './registry/registry.ts';
@@ -48,6 +49,7 @@ export async function createLogicalCluster(ctx: Context, options: LogicalCluster
     checkEscalation: () => Promise.resolve(),
   });
   await bootstrap(ctx, cluster);
+  await new CrdController(ctx, cluster).start();
   const limits = createInFlight(
     defaultInFlight,
     metrics.gauge('apiserver_current_inflight_requests', 'Requests at work now.'),

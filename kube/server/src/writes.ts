@@ -1,6 +1,7 @@
 /** The way of every write to the store: create, compare-and-swap update, delete. Verbs and subresources go through here. */
 import { nameSuffix } from '@polyanthus/ground-base/random';
 import { equalJson } from '@polyanthus/kube-objects/json-value';
+import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { alreadyExists, conflict, invalid, notFound, statusError } from '@polyanthus/kube-objects/status';
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import { admit } from './admission/admit.ts';
@@ -204,10 +205,12 @@ function pick(object: ApiObject, keys: readonly string[]): Record<string, unknow
   return Object.fromEntries(keys.map((key) => [key, object.metadata[key]]));
 }
 
-function bumpGeneration({ strategy }: ResourceDefinition, after: ApiObject, before: ApiObject): ApiObject {
+function bumpGeneration({ strategy, custom }: ResourceDefinition, after: ApiObject, before: ApiObject): ApiObject {
   if (!strategy.tracksGeneration) return after;
-  const { status: _a, metadata: _am, apiVersion: _av, ...now } = after;
-  const { status: _b, metadata: _bm, apiVersion: _bv, ...then } = before;
+  const bare = ({ metadata: _meta, apiVersion: _version, ...rest }: ApiObject): JsonObject => rest;
+  const [now, then] = [bare(after), bare(before)].map((part) =>
+    strategy.hasStatus || !custom ? { ...part, status: undefined } : part,
+  );
   const generation = before.metadata.generation ?? 1;
   return withMeta(after, { generation: equalJson(now, then) ? generation : generation + 1 });
 }

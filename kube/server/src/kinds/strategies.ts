@@ -1,5 +1,7 @@
 /** How built-in kinds differ from the rule, by `resource.group` (kube-apiserver pkg/registry). */
 import { dns1035Label, dns1123Label, pathSegmentName } from '@polyanthus/kube-objects/names';
+import { conversionFaults, crdFaults } from '../crd/faults.ts';
+import { cleanupFinalizer, prepareCrd } from '../crd/prepare.ts';
 import { labelName, subdomainName } from '../metadata.ts';
 import type { Strategy } from '../registry/strategy.ts';
 import { deploymentFaults, workloadSelectorFaults } from './workloads.ts';
@@ -59,7 +61,13 @@ const special: Readonly<Record<string, Partial<Strategy>>> = {
     createOnUpdate: true,
     faults: bindingFaults,
   },
-  'customresourcedefinitions.apiextensions.k8s.io': { ...generation, unconditionalUpdate: false },
+  'customresourcedefinitions.apiextensions.k8s.io': {
+    ...generation,
+    unconditionalUpdate: false,
+    prepare: prepareCrd,
+    faults: (after, before, moment) => [...crdFaults(after, before, moment), ...conversionFaults(after)],
+    deletionFinalizer: cleanupFinalizer,
+  },
   'apiservices.apiregistration.k8s.io': { unconditionalUpdate: false },
   'validatingwebhookconfigurations.admissionregistration.k8s.io': generation,
   'mutatingwebhookconfigurations.admissionregistration.k8s.io': generation,

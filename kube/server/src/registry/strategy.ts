@@ -28,6 +28,8 @@ export interface Strategy {
   readonly fields?: (object: ApiObject) => Readonly<Record<string, string>>;
   /** Seconds that a deletion waits for its agent (kubelet); absent: none. */
   readonly grace?: (object: ApiObject, requestedSeconds: number | undefined) => number;
+  /** A finalizer that every deletion sets: the server itself cleans up. */
+  readonly deletionFinalizer?: string;
   /** What becomes of dependents when the request does not say. */
   readonly defaultPropagation?: 'Orphan' | 'Background';
 }

@@ -1,16 +1,14 @@
 /** pods/binding: the scheduler's decision. */
 import type { ServerResponse } from '@polyanthus/ground-http/message';
-import { parseJson } from '@polyanthus/kube-objects/exact-json';
-import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { conflict, statusError } from '@polyanthus/kube-objects/status';
 import { jsonAnswer } from '../answers.ts';
 import { listAt, objectAt, textAt, timestamp } from '../api-object.ts';
-import { readRequestBody } from '../codec.ts';
+import { readJsonBody } from '../codec.ts';
 import type { Scope } from '../scope.ts';
 import { updateObject } from '../writes.ts';
 
 export async function bindPod(scope: Scope): Promise<ServerResponse> {
-  const binding = parseJson(await readRequestBody(scope)) as JsonObject;
+  const binding = await readJsonBody(scope);
   const target = objectAt(binding, 'target');
   const node = textAt(target, 'name');
   if (node === '') throw statusError('Invalid', `Binding "${scope.name}" is invalid: target.name: Required value`);

@@ -1,16 +1,13 @@
 /** pods/eviction: a deletion that asks first. Disruption budgets are not counted yet. */
 import type { ServerResponse } from '@polyanthus/ground-http/message';
-import { parseJson } from '@polyanthus/kube-objects/exact-json';
-import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { jsonAnswer } from '../answers.ts';
 import { objectAt } from '../api-object.ts';
-import { readRequestBody } from '../codec.ts';
+import { readJsonBody } from '../codec.ts';
 import { isDryRun, type Scope } from '../scope.ts';
 import { deleteObject } from '../verbs/delete.ts';
 
 export async function evictPod(scope: Scope): Promise<ServerResponse> {
-  const bytes = await readRequestBody(scope);
-  const body = bytes.length === 0 ? {} : (parseJson(bytes) as JsonObject);
+  const body = await readJsonBody(scope);
   const options = objectAt(body, 'deleteOptions');
   const preconditions = objectAt(options, 'preconditions');
   const grace = options['gracePeriodSeconds'];

@@ -2,14 +2,13 @@
 import type { ServerResponse } from '@polyanthus/ground-http/message';
 import { applyJsonPatch } from '@polyanthus/kube-objects/json-patch';
 import { applyMergePatch } from '@polyanthus/kube-objects/merge-patch';
-import { parseJson } from '@polyanthus/kube-objects/exact-json';
 import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
 import { labelSelectorMatcher, type LabelSelectorObject } from '@polyanthus/kube-objects/selectors';
 import { invalid, statusError } from '@polyanthus/kube-objects/status';
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import { jsonAnswer } from '../answers.ts';
 import type { ApiObject } from '../api-object.ts';
-import { readRequestBody } from '../codec.ts';
+import { readJsonBody } from '../codec.ts';
 import { readStored } from '../encode.ts';
 import type { ScalePaths } from '../registry/definition.ts';
 import type { Scope } from '../scope.ts';
@@ -50,7 +49,7 @@ export async function scaleVerb(scope: Scope, verb: string): Promise<ServerRespo
 type ScaleChange = (current: JsonObject) => JsonObject;
 
 async function sentScale(scope: Scope): Promise<ScaleChange> {
-  const body = parseJson(await readRequestBody(scope)) as JsonObject;
+  const body = await readJsonBody(scope);
   return () => body;
 }
 

@@ -1,12 +1,11 @@
 /** DELETE of an object and of a collection: preconditions, grace, propagation, finalizers. */
 import type { ServerResponse } from '@polyanthus/ground-http/message';
-import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { conflict, invalid, statusError, notFound } from '@polyanthus/kube-objects/status';
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import { admit } from '../admission/admit.ts';
 import { jsonAnswer } from '../answers.ts';
 import { objectAt, timestamp, withMeta, type ApiObject } from '../api-object.ts';
-import { mediaTypeOf, parseBody, readRequestBody } from '../codec.ts';
+import { readJsonBody } from '../codec.ts';
 import { encodeAt, indexOf, readStored, toStorage } from '../encode.ts';
 import { objectAnswer } from '../render.ts';
 import { isDryRun, type Scope } from '../scope.ts';
@@ -24,8 +23,7 @@ export interface DeleteRequest {
 
 /** Options from the body, else from the query. */
 export async function readDeleteRequest(scope: Scope): Promise<DeleteRequest> {
-  const bytes = await readRequestBody(scope);
-  const body = bytes.length === 0 ? {} : ((await parseBody(bytes, mediaTypeOf(scope), false)).value as JsonObject);
+  const body = await readJsonBody(scope);
   const query = scope.query;
   const grace =
     body['gracePeriodSeconds'] ??
@@ -135,7 +133,13 @@ function finalizersFor(
 /** The object as the deletion leaves it: deletionTimestamp, grace and finalizers set. */
 function marked(scope: Scope, before: ApiObject, request: DeleteRequest): ApiObject {
   const { strategy } = scope.definition;
-  const finalizers = finalizersFor(before, request, strategy.defaultPropagation);
+  const asked = finalizersFor(before, request, strategy.defaultPropagation);
+  const { deletionFinalizer } = strategy;
+  const first = before.metadata.deletionTimestamp === undefined;
+  const finalizers =
+    deletionFinalizer === undefined || !first || asked.includes(deletionFinalizer)
+      ? asked
+      : [...asked, deletionFinalizer];
   const nowMs = scope.ctx.clock.now();
   const already = before.metadata.deletionTimestamp;
   const wanted = strategy.grace?.(before, request.graceSeconds) ?? 0;

@@ -130,8 +130,7 @@ class WatchStream implements AsyncIterable<Uint8Array> {
     const end = (): void => this.#queue.close();
     ctx.signal.addEventListener('abort', end, { once: true });
     release.push(() => ctx.signal.removeEventListener('abort', end));
-    const closing = cluster.onClose(end);
-    release.push(closing);
+    release.push(cluster.onClose(end), cluster.onWithdrawn(this.#scope.definition, end));
     const timeout = ctx.clock.after(
       timeoutMs,
       () => {
