@@ -2,7 +2,7 @@
 import { EVENT_ID, SCALAR_STYLE, getScalarValue, type Event, type ScalarEvent } from 'js-yaml';
 import { yamlErrors } from './errors.ts';
 import type { YamlLimits } from './parse.ts';
-import { resolvePlain } from './scalar.ts';
+import { numberKey, resolvePlain } from './scalar.ts';
 import type { YamlObject, YamlValue } from './value.ts';
 
 export interface ComposedDocument {
@@ -139,7 +139,9 @@ class Composer {
   #key(event: Event): string {
     const { value } = this.#node();
     if (typeof value === 'string') return value;
-    if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value);
+    if (typeof value === 'boolean') return String(value);
+    if (typeof value === 'number' || typeof value === 'bigint')
+      return numberKey(event.type === EVENT_ID.SCALAR ? getScalarValue(this.#source.text, event) : '', value);
     throw this.#invalid('a key must be a string', offsetOf(event));
   }
 

@@ -43,6 +43,27 @@ export function isAmbiguous(text: string): boolean {
   return resolvePlain(text) !== text || otherReaders.test(text) || text === '<<' || text === '=';
 }
 
+/** A number as a key, from its text: integers in decimal, floats as Go formats a float32 (`%g`), by sigs.k8s.io/yaml. */
+export function numberKey(text: string, value: number | bigint): string {
+  if (typeof value === 'bigint' || integerOf(text.replaceAll('_', '')) !== undefined) return String(value);
+  const single = Math.fround(value);
+  if (!Number.isFinite(single)) return single > 0 ? '.inf' : '-.inf';
+  let shortest = single.toExponential(8);
+  for (let digits = 0; digits < 8; digits++) {
+    const candidate = single.toExponential(digits);
+    if (Math.fround(Number(candidate)) !== single) continue;
+    shortest = candidate;
+    break;
+  }
+  const [mantissa = '', exponent = '0'] = shortest.split('e');
+  const power = Number(exponent);
+  if (power >= -4 && power < goPrecision) return String(Number(shortest));
+  return `${mantissa}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
+}
+
+/** Go's `%g` takes the exponent form from this power of ten on, when it chooses the shortest digits itself. */
+const goPrecision = 6;
+
 function integerOf(text: string): number | bigint | undefined {
   const match = integer.exec(text);
   if (match === null) return undefined;
