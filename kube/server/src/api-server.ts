@@ -5,7 +5,7 @@ import type { Handler } from '@polyanthus/ground-http/message';
 import { dns1123Label } from '@polyanthus/kube-objects/names';
 import { errorAnswer } from './answers.ts';
 import { serverErrors } from './errors.ts';
-import { createLogicalCluster, type LogicalCluster } from './logical-cluster.ts';
+import { createLogicalCluster, type ClusterOptions, type LogicalCluster } from './logical-cluster.ts';
 import { builtinDefinitions } from './registry/builtin.ts';
 import { indexDefinitions } from './registry/registry.ts';
 import { noSuchPath } from './router.ts';
@@ -22,7 +22,7 @@ export interface ApiServer {
   readonly handler: Handler;
   cluster(name: string): LogicalCluster | undefined;
   /** A new cluster, or the one that the store holds under this name. Throws ClusterNameTaken, ClusterNameInvalid. */
-  createCluster(ctx: Context, name: string): Promise<LogicalCluster>;
+  createCluster(ctx: Context, name: string, options?: ClusterOptions): Promise<LogicalCluster>;
   /** Ends all watches. */
   close(): Promise<void>;
 }
@@ -42,12 +42,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
       return cluster.handler(ctx, { ...request, url: rest.startsWith('/') ? rest : `/${rest}` });
     },
     cluster: (name) => clusters.get(name),
-    createCluster: async (ctx, name) => {
+    createCluster: async (ctx, name, given = {}) => {
       if (dns1123Label(name).length > 0)
         throw serverErrors.error('ClusterNameInvalid', `a logical cluster cannot be called ${JSON.stringify(name)}`);
       if (clusters.has(name))
         throw serverErrors.error('ClusterNameTaken', `there is a logical cluster ${name} already`);
-      const cluster = await createLogicalCluster(ctx, { name, store: options.store, random, builtin });
+      const cluster = await createLogicalCluster(ctx, { ...given, name, store: options.store, random, builtin });
       clusters.set(name, cluster);
       return cluster;
     },

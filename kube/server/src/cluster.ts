@@ -1,9 +1,16 @@
 /** One logical cluster: its objects, its kinds, who may do what. What verbs need; composition is in logical-cluster.ts. */
+import type { Context } from '@polyanthus/ground-base/context';
 import type { Gauge, MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import type { Random } from '@polyanthus/ground-base/random';
-import type { Attributes, Decision } from '@polyanthus/kube-access/user';
+import { verifyToken } from '@polyanthus/kube-access/service-account-tokens';
+import type { Attributes, Decision, UserInfo } from '@polyanthus/kube-access/user';
+import { createRbacAuthorizer, type RbacAuthorizer } from '@polyanthus/kube-access/rbac';
 import { validate } from '@polyanthus/kube-objects/validate';
 import type { ApiObject, Faults } from './api-object.ts';
+import { isLive } from './access/authentication.ts';
+import type { ClusterIdentity } from './access/identity.ts';
+import { requireNoEscalation } from './access/escalation.ts';
+import { rbacSource } from './access/rbac-source.ts';
 import { forbiddenAnswer } from './forbidden.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import { keyOf, prefixOf } from './registry/keys.ts';
@@ -11,18 +18,14 @@ import type { Registry } from './registry/registry.ts';
 import type { Scope } from './scope.ts';
 import type { Store, StoredObject } from './store/store.ts';
 
-/** Who may do what; several are asked in order until one allows or denies. */
-export type Authorizer = (attributes: Attributes) => Decision | Promise<Decision>;
-
 export interface ClusterParts {
   readonly name: string;
   readonly store: Store;
   readonly registry: Registry;
   readonly random: Random;
   readonly metrics: MetricsRegistry;
-  readonly authorizers: readonly Authorizer[];
-  /** Throws Forbidden when `scope.user` may not grant what `object` (a role or binding) grants. */
-  readonly checkEscalation: (scope: Scope, object: ApiObject) => Promise<void>;
+  /** Made when first needed: it costs some time. */
+  readonly identity: () => Promise<ClusterIdentity>;
 }
 
 export class Cluster {
@@ -32,29 +35,32 @@ export class Cluster {
   readonly random: Random;
   readonly metrics: MetricsRegistry;
   readonly watchers: Gauge;
-  readonly #parts: ClusterParts;
+  readonly identity: () => Promise<ClusterIdentity>;
+  readonly rbac: RbacAuthorizer;
   readonly #closing = new Set<() => void>();
   readonly #withdrawing = new Map<string, Set<() => void>>();
 
   constructor(parts: ClusterParts) {
-    this.#parts = parts;
     this.name = parts.name;
     this.store = parts.store;
     this.registry = parts.registry;
     this.random = parts.random;
     this.metrics = parts.metrics;
+    this.identity = parts.identity;
+    this.rbac = createRbacAuthorizer(rbacSource(this));
     this.watchers = parts.metrics.gauge('apiserver_registered_watchers', 'Watches that are open now.');
   }
 
-  /** Whether a user may do something. */
+  /** Whether a user may do something. Members of system:masters may do everything, whatever RBAC says. */
   async authorize(attributes: Attributes): Promise<Decision> {
-    const reasons: string[] = [];
-    for (const authorizer of this.#parts.authorizers) {
-      const decision = await authorizer(attributes);
-      if (decision.allowed || decision.denied === true) return decision;
-      if (decision.reason !== '') reasons.push(decision.reason);
-    }
-    return { allowed: false, reason: reasons.join('\n') };
+    if (attributes.user.groups.includes('system:masters')) return { allowed: true, reason: '' };
+    return this.rbac.authorize(attributes);
+  }
+
+  /** The user of a ServiceAccount token for one of the audiences; undefined for other tokens. Throws Unauthorized. */
+  async reviewToken(ctx: Context, token: string, audiences: readonly string[]): Promise<UserInfo | undefined> {
+    const { tokenIssuer } = await this.identity();
+    return verifyToken(ctx, token, tokenIssuer, audiences, async (_ctx, claims) => isLive(this, claims));
   }
 
   /** Creating by PUT or by apply needs the right to create as well. */
@@ -75,8 +81,9 @@ export class Cluster {
     if (!decision.allowed) throw forbiddenAnswer(attributes, decision.reason);
   }
 
+  /** Throws Forbidden when `scope.user` may not grant what `object` (a role or binding) grants. */
   checkEscalation(scope: Scope, object: ApiObject): Promise<void> {
-    return this.#parts.checkEscalation(scope, object);
+    return requireNoEscalation(this.rbac, scope, object);
   }
 
   /** A stored namespace. */

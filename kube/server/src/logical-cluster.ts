@@ -2,16 +2,18 @@
 import type { Context } from '@polyanthus/ground-base/context';
 import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import type { Random } from '@polyanthus/ground-base/random';
-import type { Handler, ServerRequest } from '@polyanthus/ground-http/message';
+import type { Handler } from '@polyanthus/ground-http/message';
 import type { UserInfo } from '@polyanthus/kube-access/user';
-import { statusError } from '@polyanthus/kube-objects/status';
+import { createAuthentication, type Authenticate, type AuthenticationOptions } from './access/authentication.ts';
+import { startCsrSigner } from './access/csr-signer.ts';
+import { createClusterIdentity, type ClusterIdentity } from './access/identity.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
-import { Cluster, type Authorizer } from './cluster.ts';
+import { Cluster } from './cluster.ts';
 import { CrdController } from './crd/controller.ts';
 import { createInFlight, defaultInFlight } from './pipeline/in-flight.ts';
-import { serveRequest, type PipelineParts } from './pipeline/serve.ts';
-import { Registry } from './registry/registry.ts';
+import { serveRequest } from './pipeline/serve.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
+import { Registry } from './registry/registry.ts';
 import type { Store } from './store/store.ts';
 
 export interface LogicalCluster {
@@ -20,47 +22,46 @@ export interface LogicalCluster {
   readonly handler: Handler;
   /** The same for a caller that this process trusts to be `user`: controllers of the hub, tests. Rights still count. */
   handlerAs(user: UserInfo): Handler;
+  /** Its CA (serving and client certificates) and token keys; made at the first call unless they were given. */
+  identity(): Promise<ClusterIdentity>;
+  /** Ends its watches; what is stored stays. */
   close(): Promise<void>;
 }
 
-export interface LogicalClusterOptions {
+/** How callers of one cluster prove who they are, beyond its own certificates and ServiceAccount tokens. */
+export interface ClusterOptions extends Omit<AuthenticationOptions, 'identity'> {
+  /** Of an earlier start; a new one by default. */
+  readonly identity?: ClusterIdentity;
+}
+
+export interface LogicalClusterOptions extends ClusterOptions {
   readonly name: string;
   readonly store: Store;
   readonly random: Random;
   readonly builtin: ReadonlyMap<string, ResourceDefinition>;
 }
 
-/** Members of system:masters may do everything, whatever RBAC says. */
-const masters: Authorizer = (attributes) => ({
-  allowed: attributes.user.groups.includes('system:masters'),
-  reason: '',
-});
-
 export async function createLogicalCluster(ctx: Context, options: LogicalClusterOptions): Promise<LogicalCluster> {
   const { name, store, random } = options;
   const metrics = new MetricsRegistry();
-  const cluster = new Cluster({
-    name,
-    store,
-    random,
-    metrics,
-    registry: new Registry(options.builtin),
-    authorizers: [masters],
-    checkEscalation: () => Promise.resolve(),
-  });
+  let made = options.identity === undefined ? undefined : Promise.resolve(options.identity);
+  const identity = (): Promise<ClusterIdentity> => (made ??= createClusterIdentity(ctx.clock.now(), random));
+  const cluster = new Cluster({ name, store, random, metrics, identity, registry: new Registry(options.builtin) });
   await bootstrap(ctx, cluster);
   await new CrdController(ctx, cluster).start();
+  startCsrSigner(ctx, cluster);
   const limits = createInFlight(
     defaultInFlight,
     metrics.gauge('apiserver_current_inflight_requests', 'Requests at work now.'),
   );
-  const serve = (authenticate: PipelineParts['authenticate']): Handler => {
-    const parts: PipelineParts = { cluster, authenticate, limits };
-    return (inner, request: ServerRequest) => serveRequest(inner, parts, request);
-  };
+  const serve =
+    (authenticate: Authenticate): Handler =>
+    (inner, request) =>
+      serveRequest(inner, { cluster, authenticate, limits }, request);
   return {
     name,
-    handler: serve(() => Promise.reject(statusError('Unauthorized', 'Unauthorized'))),
+    identity,
+    handler: serve(createAuthentication(cluster, { ...options, identity })),
     handlerAs: (user) => serve(() => Promise.resolve(user)),
     close: async () => cluster.close(),
   };

@@ -2,6 +2,7 @@
 import type { ApiObject } from '../api-object.ts';
 import type { Scope } from '../scope.ts';
 import { lifecycle } from './namespace-lifecycle.ts';
+import { requester } from './csr.ts';
 import { serviceAccount } from './service-account.ts';
 import { clusterIp } from './cluster-ip.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
@@ -16,7 +17,7 @@ export type AdmissionPlugin = (
   before: ApiObject | undefined,
 ) => ApiObject | Promise<ApiObject>;
 
-const plugins: readonly AdmissionPlugin[] = [lifecycle, serviceAccount, clusterIp, rbacEscalation];
+const plugins: readonly AdmissionPlugin[] = [lifecycle, serviceAccount, clusterIp, rbacEscalation, requester];
 
 /** Runs the plugins. */
 export async function admit(

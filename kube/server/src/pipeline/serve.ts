@@ -2,6 +2,7 @@
 import { withTimeout, type Context } from '@polyanthus/ground-base/context';
 import type { ServerRequest, ServerResponse } from '@polyanthus/ground-http/message';
 import type { Attributes, UserInfo } from '@polyanthus/kube-access/user';
+import { impersonated, type Authenticate } from '../access/authentication.ts';
 import { errorAnswer } from '../answers.ts';
 import type { Cluster } from '../cluster.ts';
 import { serveDocument } from '../documents.ts';
@@ -13,8 +14,8 @@ import type { Scope } from '../scope.ts';
 /** What the pipeline needs to know of its cluster beyond `Cluster`. */
 export interface PipelineParts {
   readonly cluster: Cluster;
-  /** Who asks, impersonation included. Throws Unauthorized, Forbidden. */
-  readonly authenticate: (ctx: Context, request: ServerRequest) => Promise<UserInfo>;
+  /** Who asks. Throws Unauthorized. */
+  readonly authenticate: Authenticate;
   readonly limits: InFlight;
 }
 
@@ -68,7 +69,7 @@ interface Parsed {
 async function authorised(ctx: Context, parts: PipelineParts, parsed: Parsed): Promise<ServerResponse> {
   const { request, target, query, verb } = parsed;
   const { cluster } = parts;
-  const user = await parts.authenticate(ctx, request);
+  const user = await impersonated(cluster, await parts.authenticate(ctx, request), request);
   const attributes = attributesOf(user, parsed);
   const decision = await cluster.authorize(attributes);
   if (!decision.allowed) throw forbiddenAnswer(attributes, decision.reason);

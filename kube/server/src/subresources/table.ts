@@ -4,6 +4,7 @@ import type { Scope } from '../scope.ts';
 import { bindPod } from './binding.ts';
 import { evictPod } from './eviction.ts';
 import { scaleVerb } from './scale.ts';
+import { requestToken } from './token.ts';
 
 export type SubresourceHandler = (scope: Scope, verb: string) => ServerResponse | Promise<ServerResponse>;
 
@@ -20,5 +21,6 @@ export const objectSubresources: ReadonlySet<string> = new Set([
 export const subresourceHandlers: Readonly<Record<string, SubresourceHandler>> = {
   'pods/binding': bindPod,
   'pods/eviction': evictPod,
+  'serviceaccounts/token': requestToken,
   '*/scale': scaleVerb,
 };

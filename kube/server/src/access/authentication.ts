@@ -1,0 +1,64 @@
+/** Who asks a logical cluster: client certificates of its CA, its ServiceAccount tokens, static tokens, what the caller adds. */
+import type { Context } from '@polyanthus/ground-base/context';
+import type { ServerRequest } from '@polyanthus/ground-http/message';
+import {
+  clientCertificateAuthenticator,
+  staticTokenAuthenticator,
+  union,
+  type Authenticator,
+} from '@polyanthus/kube-access/authenticators';
+import { requestedImpersonation } from '@polyanthus/kube-access/impersonation';
+import { serviceAccountAuthenticator, type ServiceAccountClaims } from '@polyanthus/kube-access/service-account-tokens';
+import type { UserInfo } from '@polyanthus/kube-access/user';
+import type { Cluster } from '../cluster.ts';
+import { forbiddenAnswer } from '../forbidden.ts';
+import { tokenIssuerName, type ClusterIdentity } from './identity.ts';
+
+export interface AuthenticationOptions {
+  readonly identity: () => Promise<ClusterIdentity>;
+  /** Asked first: OIDC, the hub's own sessions. */
+  readonly authenticators?: readonly Authenticator[];
+  readonly staticTokens?: readonly { readonly token: string; readonly user: UserInfo }[];
+  /** Requests without credentials are `system:anonymous`; RBAC lets them see health and version. */
+  readonly anonymous?: boolean;
+}
+
+export type Authenticate = (ctx: Context, request: ServerRequest) => Promise<UserInfo>;
+
+/** The user of a request, impersonation not yet applied. Throws Unauthorized. */
+export function createAuthentication(cluster: Cluster, options: AuthenticationOptions): Authenticate {
+  let made: Promise<Authenticate> | undefined;
+  return async (ctx, request) => (await (made ??= make(cluster, options)))(ctx, request);
+}
+
+async function make(cluster: Cluster, options: AuthenticationOptions): Promise<Authenticate> {
+  const { authority, tokenIssuer } = await options.identity();
+  return union(
+    [
+      ...(options.authenticators ?? []),
+      clientCertificateAuthenticator(() => [authority.certificatePem]),
+      staticTokenAuthenticator(options.staticTokens ?? []),
+      serviceAccountAuthenticator(tokenIssuer, [tokenIssuerName], async (_ctx, claims) => isLive(cluster, claims)),
+    ],
+    options.anonymous ?? true,
+  );
+}
+
+/** Whether the account of a token, and what the token is bound to, still are the same objects. */
+export function isLive(cluster: Cluster, { namespace, name, uid, bound }: ServiceAccountClaims): boolean {
+  if (cluster.find('', 'serviceaccounts', namespace, name)?.index.uid !== uid) return false;
+  if (bound === undefined) return true;
+  const resource = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' }[bound.kind];
+  return cluster.find('', resource, bound.kind === 'Node' ? '' : namespace, bound.name)?.index.uid === bound.uid;
+}
+
+/** Applies `Impersonate-*`. Throws Forbidden when the caller may not act as that user. */
+export async function impersonated(cluster: Cluster, caller: UserInfo, request: ServerRequest): Promise<UserInfo> {
+  const wanted = requestedImpersonation(caller, request.headers);
+  if (wanted === undefined) return caller;
+  for (const right of wanted.rights) {
+    const decision = await cluster.authorize(right);
+    if (!decision.allowed) throw forbiddenAnswer(right, decision.reason);
+  }
+  return wanted.user;
+}

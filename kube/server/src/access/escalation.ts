@@ -1,0 +1,26 @@
+/** Escalation checks on writes of roles and bindings: the bridge to kube/access. */
+import { checkEscalation, type RbacWrite } from '@polyanthus/kube-access/escalation';
+import type { RbacAuthorizer } from '@polyanthus/kube-access/rbac';
+import type { PolicyRule, RoleBinding } from '@polyanthus/kube-kinds/core';
+import type { ApiObject } from '../api-object.ts';
+import type { Scope } from '../scope.ts';
+
+/** Throws Forbidden when the user grants what they do not hold; NotFound when the role to bind does not exist. */
+export async function requireNoEscalation(rbac: RbacAuthorizer, scope: Scope, object: ApiObject): Promise<void> {
+  const { resource } = scope.definition.type;
+  const { rules, roleRef } = object as unknown as {
+    rules?: readonly PolicyRule[] | null;
+    roleRef?: RoleBinding['roleRef'];
+  };
+  const write: RbacWrite = {
+    user: scope.user,
+    resource,
+    namespace: scope.namespace,
+    name: object.metadata.name ?? '',
+    ...(resource.endsWith('bindings')
+      ? { roleRef: roleRef ?? { apiGroup: '', kind: 'ClusterRole', name: '' } }
+      : { rules: rules ?? [] }),
+  };
+  const refused = await checkEscalation(write, rbac, (attributes) => scope.cluster.authorize(attributes));
+  if (refused !== undefined) throw refused;
+}

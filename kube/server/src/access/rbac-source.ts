@@ -1,0 +1,34 @@
+/** The RBAC objects of a cluster for the authorizer: read from the store, parsed once each. */
+import type { RbacSource } from '@polyanthus/kube-access/rbac';
+import type { ClusterRole, Role, RoleBinding } from '@polyanthus/kube-kinds/core';
+import type { Cluster } from '../cluster.ts';
+import { parseStored } from '../encode.ts';
+import { prefixOf } from '../registry/keys.ts';
+
+const group = 'rbac.authorization.k8s.io';
+const resources = ['roles', 'rolebindings', 'clusterroles', 'clusterrolebindings'];
+
+/** Follows the four resources from now on, only to tell that something changed. */
+export function rbacSource(cluster: Cluster): RbacSource {
+  let version = 0;
+  for (const resource of resources) {
+    const definition = cluster.registry.findAny(group, resource);
+    if (definition === undefined) throw new Error(`${resource} is not among the built-in kinds`);
+    const prefix = prefixOf(cluster.name, definition);
+    const watch = cluster.store.watch(prefix, cluster.store.revision, () => void (version += 1));
+    cluster.onClose(() => watch.close());
+  }
+  const one = <T>(resource: string, namespace: string, name: string): T | undefined => {
+    const stored = cluster.find(group, resource, namespace, name);
+    return stored === undefined ? undefined : (parseStored(stored) as unknown as T);
+  };
+  const all = <T>(resource: string): readonly T[] =>
+    cluster.listAll(group, resource).map((stored) => parseStored(stored) as unknown as T);
+  return {
+    version: () => version,
+    clusterRole: (name) => one<ClusterRole>('clusterroles', '', name),
+    role: (namespace, name) => one<Role>('roles', namespace, name),
+    clusterRoleBindings: () => all<RoleBinding>('clusterrolebindings'),
+    roleBindings: () => all<RoleBinding>('rolebindings'),
+  };
+}

@@ -1,0 +1,81 @@
+/** serviceaccounts/token: TokenRequest. */
+import type { ServerResponse } from '@polyanthus/ground-http/message';
+import { issueToken, tokenSeconds, type BoundObject } from '@polyanthus/kube-access/service-account-tokens';
+import { invalidValue } from '@polyanthus/kube-objects/field-errors';
+import type { JsonObject } from '@polyanthus/kube-objects/meta';
+import { conflict, invalid, notFound } from '@polyanthus/kube-objects/status';
+import { jsonAnswer } from '../answers.ts';
+import { objectAt, textAt, timestamp } from '../api-object.ts';
+import { readJsonBody } from '../codec.ts';
+import { tokenIssuerName } from '../access/identity.ts';
+import { isDryRun, type Scope } from '../scope.ts';
+import { storedOf } from '../verbs/get.ts';
+
+export async function requestToken(scope: Scope): Promise<ServerResponse> {
+  const body = await readJsonBody(scope);
+  const spec = objectAt(body, 'spec');
+  const account = storedOf(scope);
+  const expirationSeconds = spec['expirationSeconds'] ?? tokenSeconds.default;
+  if (
+    typeof expirationSeconds !== 'number' ||
+    expirationSeconds < tokenSeconds.min ||
+    expirationSeconds > tokenSeconds.max
+  )
+    throw invalid('authentication.k8s.io', 'TokenRequest', '', [
+      invalidValue('spec.expirationSeconds', expirationSeconds, 'may not specify a duration less than 10 minutes'),
+    ]);
+  const given = spec['audiences'];
+  const audiences = Array.isArray(given) && given.length > 0 ? (given as string[]) : [tokenIssuerName];
+  const bound = boundObject(scope, spec);
+  const nowMs = scope.ctx.clock.now();
+  const { tokenIssuer } = await scope.cluster.identity();
+  const wish = {
+    namespace: scope.namespace,
+    name: scope.name,
+    uid: account.index.uid ?? '',
+    audiences,
+    expirationSeconds,
+  };
+  const token = isDryRun(scope)
+    ? ''
+    : await issueToken(
+        tokenIssuer,
+        bound === undefined ? wish : { ...wish, bound },
+        nowMs,
+        scope.cluster.random.uuid(),
+      );
+  return jsonAnswer(201, {
+    kind: 'TokenRequest',
+    apiVersion: 'authentication.k8s.io/v1',
+    metadata: { name: scope.name, namespace: scope.namespace, creationTimestamp: timestamp(nowMs) },
+    spec: { audiences, expirationSeconds, boundObjectRef: spec['boundObjectRef'] ?? null },
+    status: { token, expirationTimestamp: timestamp(nowMs + expirationSeconds * 1000) },
+  });
+}
+
+const resources: Readonly<Record<string, string>> = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' };
+
+/** The object that the token is to die with; it must exist, with the uid when one is given. */
+function boundObject(scope: Scope, spec: JsonObject): BoundObject | undefined {
+  const ref = objectAt(spec, 'boundObjectRef');
+  const kind = textAt(ref, 'kind');
+  if (kind === '') return undefined;
+  const resource = resources[kind];
+  if (resource === undefined)
+    throw invalid('authentication.k8s.io', 'TokenRequest', '', [
+      invalidValue('spec.boundObjectRef', ref, `cannot bind token for serviceaccount to object of type ${kind}`),
+    ]);
+  const name = textAt(ref, 'name');
+  const found = scope.cluster.find('', resource, kind === 'Node' ? '' : scope.namespace, name);
+  if (found === undefined) throw notFound('', resource, name);
+  const uid = found.index.uid ?? '';
+  const wanted = textAt(ref, 'uid');
+  if (wanted !== '' && wanted !== uid)
+    throw conflict(
+      '',
+      resource,
+      name,
+      `the UID in the bound object reference (${wanted}) does not match the UID in record. The object might have been deleted and then recreated`,
+    );
+  return { kind: kind as BoundObject['kind'], name, uid };
+}
