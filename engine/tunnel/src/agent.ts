@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { sleep, withCancel, type Context } from '@polyanthus/ground-base/context';
 import { backoffMs, type RetryPolicy } from '@polyanthus/ground-base/retry';
-import { expiryOf } from './agent-key.ts';
+import { parseCertificate } from '@polyanthus/ground-pki/certificate';
 import { dialTunnel, type AgentTunnel, type DialOptions } from './agent-tunnel.ts';
 import { defaultHeartbeat, type HeartbeatOptions } from './liveness.ts';
 import type { HubMessage } from './wire.ts';
@@ -135,7 +135,7 @@ class Agent {
     try {
       for (;;) {
         const { certificatePem } = await credentials();
-        const waitMs = expiryOf(certificatePem) - renewal.beforeMs - ctx.clock.now();
+        const waitMs = parseCertificate(certificatePem).notAfterMs - renewal.beforeMs - ctx.clock.now();
         if (waitMs <= 0) tunnel.send({ type: 'renew', csrPem: await renewal.csr() });
         await sleep(ctx, Math.min(Math.max(waitMs, 60_000), 6 * 3_600_000));
       }

@@ -2,59 +2,58 @@ import { background } from '@polyanthus/ground-base/context';
 import { systemRandom } from '@polyanthus/ground-base/random';
 import { inProcessTransport } from '@polyanthus/ground-http/in-process';
 import { describe, expect, it } from 'vitest';
+import { createAuthority, createCsr } from '@polyanthus/ground-pki/authority';
+import { parseCertificate, verifyCertificate } from '@polyanthus/ground-pki/certificate';
+import { jwksOf, signJwt } from '@polyanthus/ground-pki/jwt';
+import { generateKey, publicKeyHash } from '@polyanthus/ground-pki/keys';
 import {
   createEnrolmentHandler,
   createRenewal,
   enrolAgent,
   newEnrolmentToken,
-  type EnrolmentOptions,
   type EnrolmentRequest,
 } from './enrolment.ts';
-import { MemoryEnrolmentStore, testAgents, testMember } from './testing.ts';
+import { MemoryEnrolmentStore, testMember } from './testing.ts';
 
 const ctx = background();
-const certificates: Readonly<Record<string, string>> = {
-  first: testAgents.first.certificatePem,
-  second: testAgents.second.certificatePem,
-};
+const authority = await createAuthority({ commonName: 'agents', nowMs: ctx.clock.now(), random: systemRandom });
+const [firstKey, secondKey, memberKey] = await Promise.all([generateKey(), generateKey(), generateKey()]);
+const [first, second] = await Promise.all([createCsr(firstKey, 'any'), createCsr(secondKey, 'any')]);
+const hashOf = (pair: { readonly publicKeyPem: string }): string => publicKeyHash(pair.publicKeyPem);
+const jwks = JSON.stringify(await jwksOf([memberKey.publicKeyPem]));
+const agentSubject = 'system:serviceaccount:polyanthus-agent:tunnel';
 
 function setup(): {
   readonly store: MemoryEnrolmentStore;
   readonly token: string;
-  readonly options: EnrolmentOptions;
   readonly enrol: (request: Partial<EnrolmentRequest>) => ReturnType<typeof enrolAgent>;
 } {
   const store = new MemoryEnrolmentStore();
   const { token, tokenHash } = newEnrolmentToken(systemRandom);
   store.tokens.set(tokenHash, { member: testMember, expiresMs: ctx.clock.now() + 60_000 });
-  store.authorities.set('uid-1', {
-    member: testMember,
-    issuer: 'https://member',
-    jwks: '{"keys":[]}',
-    externalId: 'kube-system-uid',
-  });
-  const options: EnrolmentOptions = {
-    hubId: 'hub',
-    store,
-    agentSubject: 'system:serviceaccount:polyanthus-agent:tunnel',
-    issue: async (_ctx, { csrPem }) => {
-      const certificate = certificates[csrPem];
-      if (certificate === undefined) throw new Error('no CSR');
-      return certificate;
-    },
-    verifyToken: async (_ctx, jwt, { issuer, audience }) => {
-      const [by, subject] = jwt.split(' ');
-      if (by !== `${issuer}+${audience}`) throw new Error('bad token');
-      return subject ?? '';
-    },
-  };
-  const hub = inProcessTransport(createEnrolmentHandler(options));
+  store.authorities.set('uid-1', { member: testMember, issuer: 'https://member', jwks, externalId: 'kube-system-uid' });
+  const hub = inProcessTransport(createEnrolmentHandler({ hubId: 'hub', store, agentSubject, authority }));
   return {
     store,
     token,
-    options,
-    enrol: (request) => enrolAgent(ctx, hub, { externalId: 'kube-system-uid', csrPem: 'first', ...request }),
+    enrol: (request) => enrolAgent(ctx, hub, { externalId: 'kube-system-uid', csrPem: first, ...request }),
   };
+}
+
+/** A token of the member's own issuer, with what a test changes. */
+function accountToken(
+  more: { readonly sub?: string; readonly aud?: string; readonly iss?: string; readonly exp?: number } = {},
+  key = memberKey,
+): Promise<string> {
+  const nowSeconds = Math.floor(ctx.clock.now() / 1000);
+  return signJwt(key.privateKeyPem, {
+    iss: 'https://member',
+    aud: 'hub',
+    sub: agentSubject,
+    iat: nowSeconds,
+    exp: nowSeconds + 600,
+    ...more,
+  });
 }
 
 const refused = (text: string) =>
@@ -63,21 +62,23 @@ const refused = (text: string) =>
 describe('enrolment by token', () => {
   it('binds the key of the request to the membership', async () => {
     const { enrol, token, store } = setup();
-    expect(await enrol({ token })).toEqual({
-      certificatePem: certificates['first'],
-      membershipUid: 'uid-1',
-      membership: 'fleet-a/member-1',
-      hubId: 'hub',
+    const { certificatePem, ...rest } = await enrol({ token });
+    expect(rest).toEqual({ membershipUid: 'uid-1', membership: 'fleet-a/member-1', hubId: 'hub' });
+    verifyCertificate(certificatePem, [authority.certificatePem], ctx.clock.now());
+    expect(parseCertificate(certificatePem)).toMatchObject({
+      commonName: 'polyanthus:agent:uid-1',
+      organizations: ['polyanthus:agents'],
+      publicKeyHash: hashOf(firstKey),
     });
-    expect(store.keys.get(testAgents.first.keyHash)).toEqual(testMember);
+    expect(store.keys.get(hashOf(firstKey))).toEqual(testMember);
   });
 
   it('takes a token once: another key is refused, the same one may ask again after a lost answer', async () => {
     const { enrol, token, store } = setup();
     await enrol({ token });
-    await expect(enrol({ token, csrPem: 'second' })).rejects.toEqual(refused('used by another agent'));
+    await expect(enrol({ token, csrPem: second })).rejects.toEqual(refused('used by another agent'));
     expect((await enrol({ token })).membershipUid).toBe('uid-1');
-    expect([...store.keys.keys()]).toEqual([testAgents.first.keyHash]);
+    expect([...store.keys.keys()]).toEqual([hashOf(firstKey)]);
   });
 
   it('refuses unknown and expired tokens in the same words', async () => {
@@ -89,7 +90,7 @@ describe('enrolment by token', () => {
 
   it('keeps the token for a request that cannot be signed', async () => {
     const { enrol, token } = setup();
-    await expect(enrol({ token, csrPem: 'nonsense' })).rejects.toEqual(refused('not one that can be signed'));
+    await expect(enrol({ token, csrPem: 'nonsense' })).rejects.toEqual(refused('cannot be used'));
     expect((await enrol({ token })).membershipUid).toBe('uid-1');
   });
 
@@ -101,35 +102,41 @@ describe('enrolment by token', () => {
 });
 
 describe('enrolment by the ServiceAccount of the cluster', () => {
-  const good = 'https://member+hub system:serviceaccount:polyanthus-agent:tunnel';
-
   it('replaces the key', async () => {
     const { enrol, store, token } = setup();
     await enrol({ token });
-    await enrol({ serviceAccountToken: good, membershipUid: 'uid-1', csrPem: 'second' });
-    expect([...store.keys.keys()]).toEqual([testAgents.second.keyHash]);
+    await enrol({ serviceAccountToken: await accountToken(), membershipUid: 'uid-1', csrPem: second });
+    expect([...store.keys.keys()]).toEqual([hashOf(secondKey)]);
   });
 
   it.each([
-    ['another account', good.replace('tunnel', 'default'), 'uid-1', 'not of the agent'],
-    ['another audience', good.replace('+hub', '+other'), 'uid-1', 'not accepted'],
-    ['an unknown membership', good, 'uid-2', 'unknown'],
-  ])('refuses %s', async (_name, serviceAccountToken, membershipUid, text) => {
-    const { enrol } = setup();
-    await expect(enrol({ serviceAccountToken, membershipUid })).rejects.toEqual(refused(text));
+    ['another account', { sub: 'system:serviceaccount:default:default' }, 'uid-1', 'not of the agent'],
+    ['another audience', { aud: 'another' }, 'uid-1', 'not accepted'],
+    ['another issuer', { iss: 'https://elsewhere' }, 'uid-1', 'not accepted'],
+    ['a token that ran out', { exp: 1 }, 'uid-1', 'not accepted'],
+    ['an unknown membership', {}, 'uid-2', 'unknown'],
+  ])('refuses %s', async (_name, claims, membershipUid, text) => {
+    const { enrol, store } = setup();
+    await expect(enrol({ serviceAccountToken: await accountToken(claims), membershipUid })).rejects.toEqual(
+      refused(text),
+    );
+    expect(store.keys.size).toBe(0);
   });
 
-  it('refuses a cluster that is not the one of the membership', async () => {
+  it('refuses a token by another key, and a cluster that is not the one of the membership', async () => {
     const { enrol } = setup();
-    await expect(enrol({ serviceAccountToken: good, membershipUid: 'uid-1', externalId: 'other' })).rejects.toEqual(
-      refused('another cluster'),
-    );
+    await expect(
+      enrol({ serviceAccountToken: await accountToken({}, firstKey), membershipUid: 'uid-1' }),
+    ).rejects.toEqual(refused('not accepted'));
+    await expect(
+      enrol({ serviceAccountToken: await accountToken(), membershipUid: 'uid-1', externalId: 'other' }),
+    ).rejects.toEqual(refused('another cluster'));
   });
 });
 
 it('a renewal is for the same key alone', async () => {
-  const renew = createRenewal(setup().options);
-  const identity = { membershipUid: 'uid-1', keyHash: testAgents.first.keyHash };
-  expect(await renew(ctx, identity, 'first')).toBe(certificates['first']);
-  await expect(renew(ctx, identity, 'second')).rejects.toEqual(refused('the key that holds the tunnel'));
+  const renew = createRenewal({ authority });
+  const identity = { membershipUid: 'uid-1', keyHash: hashOf(firstKey) };
+  expect(parseCertificate(await renew(ctx, identity, first)).commonName).toBe('polyanthus:agent:uid-1');
+  await expect(renew(ctx, identity, second)).rejects.toEqual(refused('the key that holds the tunnel'));
 });

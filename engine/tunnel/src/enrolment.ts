@@ -2,13 +2,16 @@
  * How an agent gets its certificate: once by a token that its owner copied into the member, later by the ServiceAccount
  * token of its own cluster. The hub keeps hashes of tokens alone.
  */
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Context } from '@polyanthus/ground-base/context';
 import { CodedError } from '@polyanthus/ground-base/errors';
 import type { Random } from '@polyanthus/ground-base/random';
 import { readBody } from '@polyanthus/ground-http/body';
 import type { Handler, ServerRequest, ServerResponse, Transport } from '@polyanthus/ground-http/message';
-import { agentOrganization, keyHashOf } from './agent-key.ts';
+import { readCsr, type Authority } from '@polyanthus/ground-pki/authority';
+import { verifyJwt } from '@polyanthus/ground-pki/jwt';
+import { publicKeyHash } from '@polyanthus/ground-pki/keys';
+import { agentOrganization } from './agent-key.ts';
 import type { EnrolledMember, EnrolmentStore } from './enrolment-store.ts';
 import { tunnelErrors } from './errors.ts';
 
@@ -38,23 +41,15 @@ export interface Enrolment {
 export interface EnrolmentOptions {
   readonly hubId: string;
   readonly store: EnrolmentStore;
-  /**
-   * Signs a client certificate for the CSR's key after checking the CSR's own signature (ground/pki
-   * `Authority.issueClient`). Throws for a CSR that is no good.
-   */
-  readonly issue: (
-    ctx: Context,
-    subject: { readonly commonName: string; readonly organizations: readonly string[]; readonly csrPem: string },
-  ) => Promise<string>;
-  /** Checks signature, issuer, audience and time of a JWT, and gives its subject (ground/pki `verifyJwt`); throws otherwise. */
-  readonly verifyToken: (
-    ctx: Context,
-    token: string,
-    expected: { readonly issuer: string; readonly audience: string; readonly jwks: string },
-  ) => Promise<string>;
+  /** The CA for agents. */
+  readonly authority: Pick<Authority, 'issueClient'>;
   /** The agent's ServiceAccount: `system:serviceaccount:<namespace>:<name>`. */
   readonly agentSubject: string;
+  /** Default 30 days; agents renew at a third of it. */
+  readonly certificateTtlMs?: number;
 }
+
+const defaultTtlMs = 30 * 86_400_000;
 
 /** A new token for a membership, and what the hub keeps of it. 256 random bits, so that guessing needs no defence. */
 export function newEnrolmentToken(random: Random): { readonly token: string; readonly tokenHash: string } {
@@ -89,31 +84,29 @@ export function createEnrolmentHandler(options: EnrolmentOptions): Handler {
 }
 
 async function enrol(ctx: Context, asked: EnrolmentRequest, options: EnrolmentOptions): Promise<Enrolment> {
-  const member = asked.token === undefined ? await byServiceAccount(ctx, asked, options) : undefined;
-  // Signed first, told only when the token was redeemed for this very key.
-  const certificatePem = await sign(ctx, member?.membershipUid ?? 'pending', asked.csrPem, options);
-  const keyHash = keyHashOf(new X509Certificate(certificatePem).publicKey);
-  if (member !== undefined) {
-    await options.store.replaceKey(ctx, member.membershipUid, keyHash);
-    return enrolment(member, certificatePem, options);
-  }
-  const redeemed = await options.store.redeem(ctx, {
-    tokenHash: tokenHashOf(asked.token ?? ''),
-    keyHash,
-    externalId: asked.externalId,
-    nowMs: ctx.clock.now(),
-  });
-  if (redeemed === undefined) throw refused('the token is unknown, has expired or was used by another agent');
-  return enrolment(redeemed, await sign(ctx, redeemed.membershipUid, asked.csrPem, options), options);
+  const { publicKeyPem } = await readCsr(asked.csrPem);
+  const keyHash = publicKeyHash(publicKeyPem);
+  const member =
+    asked.token === undefined
+      ? await byServiceAccount(ctx, asked, options)
+      : await byToken(ctx, asked, keyHash, options);
+  if (asked.token === undefined) await options.store.replaceKey(ctx, member.membershipUid, keyHash);
+  const certificatePem = await sign(ctx, member.membershipUid, publicKeyPem, options);
+  const { hubId } = options;
+  return { certificatePem, membershipUid: member.membershipUid, membership: `${member.fleet}/${member.name}`, hubId };
 }
 
-function enrolment(member: EnrolledMember, certificatePem: string, options: EnrolmentOptions): Enrolment {
-  return {
-    certificatePem,
-    membershipUid: member.membershipUid,
-    membership: `${member.fleet}/${member.name}`,
-    hubId: options.hubId,
-  };
+async function byToken(
+  ctx: Context,
+  asked: EnrolmentRequest,
+  keyHash: string,
+  options: EnrolmentOptions,
+): Promise<EnrolledMember> {
+  const tokenHash = tokenHashOf(asked.token ?? '');
+  const { externalId } = asked;
+  const member = await options.store.redeem(ctx, { tokenHash, keyHash, externalId, nowMs: ctx.clock.now() });
+  if (member === undefined) throw refused('the token is unknown, has expired or was used by another agent');
+  return member;
 }
 
 async function byServiceAccount(
@@ -126,64 +119,56 @@ async function byServiceAccount(
     throw refused(
       'the membership is unknown, has no keys of its cluster (spec.authority), or is that of another cluster',
     );
-  const subject = await verified(ctx, asked.serviceAccountToken ?? '', authority, options);
+  const subject = await subjectOf(ctx, asked.serviceAccountToken ?? '', authority, options);
   if (subject !== options.agentSubject)
     throw refused(`the token is that of ${subject}, not of the agent ${options.agentSubject}`);
   return authority.member;
 }
 
-async function verified(
+async function subjectOf(
   ctx: Context,
   token: string,
   authority: { readonly issuer: string; readonly jwks: string },
   options: EnrolmentOptions,
 ): Promise<string> {
+  const { issuer } = authority;
   try {
-    return await options.verifyToken(ctx, token, {
-      issuer: authority.issuer,
-      audience: options.hubId,
-      jwks: authority.jwks,
-    });
+    const keys = JSON.parse(authority.jwks) as Parameters<typeof verifyJwt>[1];
+    const claims = await verifyJwt(token, keys, { issuer, audiences: [options.hubId], nowMs: ctx.clock.now() });
+    return claims.sub ?? '';
   } catch (cause) {
-    throw tunnelErrors.error(
-      'EnrolmentRefused',
-      `the ServiceAccount token was not accepted (issuer ${authority.issuer}, audience ${options.hubId})`,
-      { cause },
-    );
+    const message = `the ServiceAccount token was not accepted (issuer ${issuer}, audience ${options.hubId})`;
+    throw tunnelErrors.error('EnrolmentRefused', message, { cause });
   }
 }
 
-async function sign(ctx: Context, membershipUid: string, csrPem: string, options: EnrolmentOptions): Promise<string> {
-  try {
-    return await options.issue(ctx, {
-      commonName: agentCommonName(membershipUid),
-      organizations: [agentOrganization],
-      csrPem,
-    });
-  } catch (cause) {
-    throw tunnelErrors.error('EnrolmentRefused', 'the certificate request is not one that can be signed', { cause });
-  }
+function sign(
+  ctx: Context,
+  membershipUid: string,
+  publicKeyPem: string,
+  options: Pick<EnrolmentOptions, 'authority' | 'certificateTtlMs'>,
+): Promise<string> {
+  return options.authority.issueClient(ctx.clock.now(), {
+    commonName: agentCommonName(membershipUid),
+    organizations: [agentOrganization],
+    publicKeyPem,
+    ttlMs: options.certificateTtlMs ?? defaultTtlMs,
+  });
 }
 
-/**
- * Signs renewals for `createTunnelHub({ renew })`: the same key as the tunnel's alone. Another key needs a new enrolment.
- */
+/** Signs renewals for `createTunnelHub({ renew })`: for the key of the tunnel alone. Another key needs a new enrolment. */
 export function createRenewal(
-  options: Pick<EnrolmentOptions, 'issue'>,
+  options: Pick<EnrolmentOptions, 'authority' | 'certificateTtlMs'>,
 ): (
   ctx: Context,
   identity: { readonly membershipUid: string; readonly keyHash: string },
   csrPem: string,
 ) => Promise<string> {
   return async (ctx, identity, csrPem) => {
-    const certificatePem = await options.issue(ctx, {
-      commonName: agentCommonName(identity.membershipUid),
-      organizations: [agentOrganization],
-      csrPem,
-    });
-    if (keyHashOf(new X509Certificate(certificatePem).publicKey) !== identity.keyHash)
+    const { publicKeyPem } = await readCsr(csrPem);
+    if (publicKeyHash(publicKeyPem) !== identity.keyHash)
       throw refused('a renewal is for the key that holds the tunnel');
-    return certificatePem;
+    return sign(ctx, identity.membershipUid, publicKeyPem, options);
   };
 }
 

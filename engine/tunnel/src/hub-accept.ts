@@ -1,11 +1,12 @@
 /** The hub's side of the first words: challenge, proof, verdict. */
-import type { KeyObject } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { Context } from '@polyanthus/ground-base/context';
 import { CodedError } from '@polyanthus/ground-base/errors';
+import { describeError } from '@polyanthus/ground-base/log';
 import type { Random } from '@polyanthus/ground-base/random';
 import type { Peer } from '@polyanthus/ground-http/message';
-import { keyHashOf, keyHashOfPeer, keyOfAgentCertificate, signedBy } from './agent-key.ts';
+import { parseCertificate, verifyCertificate } from '@polyanthus/ground-pki/certificate';
+import { signedBy } from './agent-key.ts';
 import type { TunnelDirectory } from './directory.ts';
 import type { EnrolledMember, EnrolmentStore } from './enrolment-store.ts';
 import { tunnelErrors } from './errors.ts';
@@ -70,19 +71,29 @@ export async function acceptAgent(
 
 /** The hash of the key that signed this connection's nonce. */
 function proveKey(ctx: Context, hello: Hello, hubNonce: string, peer: Peer, options: AcceptOptions): string {
-  const key: KeyObject = keyOfAgentCertificate(hello.certificatePem, options.agentCaPems, ctx.clock.now());
+  const certificate = trusted(ctx, hello.certificatePem, options.agentCaPems);
   const bytes = signedBytes({ hubId: options.hubId, hubNonce, agentNonce: hello.nonce, instance: hello.instance });
-  if (!signedBy(key, bytes, hello.signature)) {
+  if (!signedBy(certificate.publicKey, bytes, hello.signature)) {
     throw tunnelErrors.error(
       'TunnelRefused',
       `the agent's signature does not fit this connection: another key, another hub than ${options.hubId}, or a replay`,
     );
   }
-  const keyHash = keyHashOf(key);
-  if (peer.certificate !== undefined && keyHashOfPeer(peer.certificate) !== keyHash) {
+  const keyHash = parseCertificate(hello.certificatePem).publicKeyHash;
+  if (peer.certificate !== undefined && parseCertificate(peer.certificate).publicKeyHash !== keyHash) {
     throw tunnelErrors.error('TunnelRefused', 'the agent showed one certificate in TLS and another in its hello');
   }
   return keyHash;
+}
+
+function trusted(ctx: Context, pem: string, caPems: readonly string[]): ReturnType<typeof verifyCertificate> {
+  try {
+    return verifyCertificate(pem, caPems, ctx.clock.now());
+  } catch (cause) {
+    throw tunnelErrors.error('TunnelRefused', `the agent's certificate is not good: ${describeError(cause)}`, {
+      cause,
+    });
+  }
 }
 
 async function memberFor(ctx: Context, hello: Hello, keyHash: string, store: EnrolmentStore): Promise<EnrolledMember> {

@@ -2,7 +2,6 @@
  * Between hub replicas: the one that holds no tunnel forwards to the one that does, over HTTP with certificates of the
  * hub's internal CA on both sides. A request is forwarded once; a second hop is a loop.
  */
-import { X509Certificate } from 'node:crypto';
 import { hasCode, type CodedError } from '@polyanthus/ground-base/errors';
 import { header } from '@polyanthus/ground-http/headers';
 import { discardBody } from '@polyanthus/ground-http/guard';
@@ -14,6 +13,7 @@ import type {
   ServerResponse,
   Transport,
 } from '@polyanthus/ground-http/message';
+import { parseCertificate } from '@polyanthus/ground-pki/certificate';
 import { tunnelErrors } from './errors.ts';
 import { endToEnd } from './hop-headers.ts';
 import type { TunnelHub } from './hub.ts';
@@ -95,8 +95,7 @@ export function createReplicaHandler(
 
 function isReplica(request: ServerRequest, organization: string): boolean {
   if (request.peer.certificate === undefined) return false;
-  const subject = new X509Certificate(request.peer.certificate).subject;
-  return subject.split('\n').includes(`O=${organization}`);
+  return parseCertificate(request.peer.certificate).organizations.includes(organization);
 }
 
 function parseTarget(url: string): { readonly membershipUid: string; readonly url: string } | undefined {

@@ -1,5 +1,5 @@
 /** Fixtures: agents' certificates, an enrolment store in memory, and hubs with agents on real sockets. */
-import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { background, withCancel, type Context } from '@polyanthus/ground-base/context';
 import type { Logger } from '@polyanthus/ground-base/log';
 import { systemRandom } from '@polyanthus/ground-base/random';
@@ -8,7 +8,7 @@ import type { Handler, Transport } from '@polyanthus/ground-http/message';
 import { createTransport } from '@polyanthus/ground-http/node-client';
 import { serve, type RunningServer } from '@polyanthus/ground-http/node-server';
 import { testCertificates } from '@polyanthus/ground-http/testing';
-import { keyHashOf } from './agent-key.ts';
+import { parseCertificate } from '@polyanthus/ground-pki/certificate';
 import { runTunnelAgent, type RunTunnelAgentOptions } from './agent.ts';
 import { MemoryDirectory } from './directory.ts';
 import type { EnrolledMember, EnrolmentStore } from './enrolment-store.ts';
@@ -25,7 +25,7 @@ function agentKey(pair: { readonly cert: string; readonly key: string }): TestAg
   return {
     privateKey: createPrivateKey(pair.key),
     certificatePem: pair.cert,
-    keyHash: keyHashOf(new X509Certificate(pair.cert).publicKey),
+    keyHash: parseCertificate(pair.cert).publicKeyHash,
   };
 }
 

@@ -266,7 +266,7 @@ describe('who may open a tunnel', () => {
   };
 
   it('not a key of a foreign CA', async () =>
-    expect(await refusal({ credentials: async () => testAgents.foreign })).toContain('not from this hub'));
+    expect(await refusal({ credentials: async () => testAgents.foreign })).toContain('not trusted'));
   it('not a certificate that ran out', async () =>
     expect(await refusal({ credentials: async () => testAgents.expired })).toContain('expired'));
   it('not a key of no membership', async () =>
