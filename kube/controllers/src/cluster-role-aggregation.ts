@@ -6,6 +6,7 @@ import { runController } from '@polyanthus/kube-runtime/controller';
 import { jsonEqual } from '@polyanthus/kube-runtime/equal';
 import { queueFor, type ControllerDefinition } from './environment.ts';
 
+/** Keeps the rules of aggregated ClusterRoles. */
 export const clusterRoleAggregationController: ControllerDefinition = {
   spec: {
     name: 'clusterrole-aggregation-controller',

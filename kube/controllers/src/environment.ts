@@ -8,6 +8,7 @@ import { runController, type ControllerOptions, type ControllerSpec } from '@pol
 import type { Informers } from '@polyanthus/kube-runtime/informers';
 import { WorkQueue } from '@polyanthus/kube-runtime/queue';
 
+/** Shared by all controllers of one process. */
 export interface ControllerEnv {
   readonly client: KubeClient;
   readonly informers: Informers;

@@ -17,6 +17,7 @@ export function controllerReference(type: ResourceType, owner: KubeObject): Owne
   return { apiVersion: apiVersionOf(type), kind: type.kind, name, uid, controller: true, blockOwnerDeletion: true };
 }
 
+/** Who claims what: `candidates` are all objects that might belong to `owner`. */
 export interface Claim<T extends KubeObject> {
   readonly client: KubeClient;
   readonly ownerType: ResourceType;

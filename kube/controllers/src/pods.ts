@@ -9,6 +9,7 @@ export function isPodActive(pod: Pod): boolean {
   );
 }
 
+/** Whether the condition Ready is True. */
 export function isPodReady(pod: Pod): boolean {
   return (
     pod.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false

@@ -28,6 +28,7 @@ export const controllers: readonly ControllerDefinition[] = [
   replicaSetController,
 ];
 
+/** Options of startControllers. */
 export interface StartControllersOptions {
   readonly client: KubeClient;
   readonly random: Random;
@@ -42,6 +43,7 @@ export interface StartControllersOptions {
   readonly freeze?: boolean;
 }
 
+/** Controllers that were started. */
 export interface RunningControllers {
   readonly names: readonly string[];
   /** Resolves when the context was cancelled and no reconcile runs any more. */

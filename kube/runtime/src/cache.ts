@@ -4,6 +4,7 @@ import { keyOf } from './keys.ts';
 
 /** The values under which an object is found in an index. */
 export type IndexFunction<T> = (object: T) => readonly string[];
+/** Index functions by name. */
 export type Indexes<T> = Readonly<Record<string, IndexFunction<T>>>;
 
 /** Objects by key and by index value. Bounded by what the API server holds for the selector. */

@@ -9,6 +9,7 @@ import type { ResourceType } from '@polyanthus/kube-objects/resource';
 import { jsonEqual } from './equal.ts';
 import { keyOf } from './keys.ts';
 
+/** A change of one object: before and after. */
 export interface Commit<T extends KubeObject> {
   /** As it was read; untouched. */
   readonly before: T;

@@ -1,6 +1,7 @@
 /** Metrics of a controller under controller-runtime's names. */
 import type { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 
+/** What a controller counts. */
 export interface ControllerMetrics {
   result(result: 'success' | 'error' | 'requeue_after'): void;
   terminal(): void;

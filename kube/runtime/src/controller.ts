@@ -24,10 +24,12 @@ export interface ControllerSpec {
   readonly rbac: readonly PolicyRule[];
 }
 
+/** Asks to be called again after this time, whatever happens meanwhile. */
 export interface ReconcileResult {
   readonly requeueAfterMs: number;
 }
 
+/** A controller to run: its queue is fed by watches, before or after the start. */
 export interface ControllerOptions {
   readonly name: string;
   readonly reconcile: (ctx: Context, key: string) => Promise<ReconcileResult | void>;

@@ -15,6 +15,7 @@ import { kubeTime } from './times.ts';
 /** The object that an event is about. */
 export type EventSubject = Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>;
 
+/** Takes events at once and writes them behind. */
 export interface EventRecorder {
   /** Takes the event and returns at once. `reason` is CamelCase, `message` a sentence without secrets. */
   record(subject: EventSubject, type: 'Normal' | 'Warning', reason: string, message: string): void;
@@ -22,6 +23,7 @@ export interface EventRecorder {
   run(ctx: Context): Promise<void>;
 }
 
+/** Who speaks, and where to. */
 export interface EventRecorderOptions {
   readonly client: KubeClient;
   readonly clock: Clock;

@@ -13,6 +13,7 @@ interface Pending {
 /** An expectation that never comes true ends after this long: a watch lost an event, and counting anew is safer. */
 const expiryMs = 300_000;
 
+/** Writes by key that the cache does not show yet. */
 export class Expectations {
   readonly #pending = new Map<string, Pending>();
   readonly #clock: Clock;

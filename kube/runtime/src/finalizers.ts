@@ -1,6 +1,7 @@
 /** Finalizers: copies of objects with one more or one less, for the committer to patch. */
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 
+/** Whether the object carries the finalizer. */
 export function hasFinalizer(object: KubeObject, finalizer: string): boolean {
   return object.metadata.finalizers?.includes(finalizer) ?? false;
 }

@@ -13,6 +13,7 @@ import { deepFreeze } from './freeze.ts';
 import { keyOf } from './keys.ts';
 import { followForEver, type ReflectorSink } from './reflector.ts';
 
+/** Which objects, how they are kept, and how long silence is believed. */
 export interface InformerOptions<T extends KubeObject> {
   /** Absent: all namespaces. */
   readonly namespace?: string | undefined;
@@ -43,6 +44,7 @@ export interface InformerHandler<T extends KubeObject> {
   readonly onDelete?: (object: T, finalStateUnknown: boolean) => void;
 }
 
+/** A cache of one resource type; its objects are read-only. */
 export interface Informer<T extends KubeObject = KubeObject> {
   readonly type: ResourceType<T>;
   /** Starts following until `ctx` is cancelled; later calls do nothing. */

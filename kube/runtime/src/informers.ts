@@ -8,12 +8,14 @@ import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
 import { createInformer, type Informer } from './informer.ts';
 
+/** Which objects of a type; absent fields mean all. */
 export interface InformerScope {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
 }
 
+/** The shared informers of one client. */
 export interface Informers {
   /** The shared informer; started at once when the factory is. Its indexes are `byOwner` (controller uid) and `byNamespace`. */
   of<T extends KubeObject>(type: ResourceType<T>, scope?: InformerScope): Informer<T>;

@@ -21,6 +21,7 @@ import { runtimeErrors } from './errors.ts';
 import { jsonEqual } from './equal.ts';
 import { kubeMicroTime } from './times.ts';
 
+/** The Lease, the candidate and the three times of client-go. */
 export interface LeaderOptions {
   readonly client: KubeClient;
   readonly namespace: string;

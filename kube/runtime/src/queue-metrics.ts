@@ -1,6 +1,7 @@
 /** Metrics of a work queue under the names that dashboards of controller-runtime know. */
 import type { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 
+/** What a work queue counts; times in milliseconds. */
 export interface QueueMetrics {
   added(): void;
   retried(): void;

@@ -8,6 +8,7 @@ import { baseErrors } from '@polyanthus/ground-base/errors';
 import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import { queueMetrics, type QueueMetrics } from './queue-metrics.ts';
 
+/** Bounds and rates of a queue; the defaults are client-go's. */
 export interface QueueOptions {
   readonly name: string;
   readonly clock: Clock;
@@ -39,7 +40,7 @@ export class WorkQueue {
   readonly #dirty = new Set<string>();
   readonly #delayed = new Map<string, Delayed>();
   readonly #failures = new Map<string, number>();
-  readonly #waiters: (() => void)[] = [];
+  readonly #waiters = new Set<() => void>();
   /** Time from which the next rate-limited add may run, for the bucket over all keys. */
   #bucketMs: number;
   #closed = false;
@@ -128,9 +129,7 @@ export class WorkQueue {
         return key;
       }
       if (this.#closed) return undefined;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiters.push(resolve);
-      await untilAborted(ctx, promise);
+      await this.#wait(ctx);
     }
   }
 
@@ -149,13 +148,34 @@ export class WorkQueue {
     for (const delayed of this.#delayed.values()) delayed.timer.cancel();
     this.#delayed.clear();
     this.#ready.clear();
-    for (const wake of this.#waiters.splice(0)) wake();
+    for (const wake of this.#waiters) wake();
+    this.#waiters.clear();
   }
 
   #push(key: string): void {
     this.#ready.set(key, this.#clock.monotonic());
     this.#metrics.depth(this.#ready.size);
-    this.#waiters.shift()?.();
+    this.#wakeOne();
+  }
+
+  async #wait(ctx: Context): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiters.add(resolve);
+    try {
+      await untilAborted(ctx, promise);
+    } catch (error) {
+      // Woken and cancelled at once: the key is for somebody else.
+      if (!this.#waiters.delete(resolve) && this.#ready.size > 0) this.#wakeOne();
+      throw error;
+    }
+  }
+
+  #wakeOne(): void {
+    for (const wake of this.#waiters) {
+      this.#waiters.delete(wake);
+      wake();
+      return;
+    }
   }
 
   #cancelDelay(key: string): void {

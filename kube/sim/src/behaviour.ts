@@ -1,6 +1,7 @@
 /** How simulated pods behave, as data. */
 import type { Pod } from '@polyanthus/kube-kinds/core';
 
+/** How pods behave; absent fields mean a healthy pod that runs for ever. */
 export interface PodBehaviour {
   /** Which pods it is for; everything given must match. Absent: all. */
   readonly match?: {

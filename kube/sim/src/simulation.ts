@@ -17,6 +17,7 @@ import { NodeRegistry } from './node/registry.ts';
 import { PodAgent } from './pod/agent.ts';
 import { Scheduler, schedulerName } from './scheduler/scheduler.ts';
 
+/** Options of startSimulation. */
 export interface SimulationOptions {
   readonly client: KubeClient;
   readonly nodes: readonly SimNode[];
@@ -32,6 +33,7 @@ export interface SimulationOptions {
   readonly freeze?: boolean;
 }
 
+/** A simulation that runs. */
 export interface Simulation {
   readonly nodeNames: readonly string[];
   /** Registers one more node soon. Throws SimulatedNodeInvalid. */

@@ -10,6 +10,7 @@ import { isTerminating } from './service-accounts.ts';
 
 const mapName = 'kube-root-ca.crt';
 
+/** Publishes the CA in every namespace; does nothing when no CA was given. */
 export const rootCaController: ControllerDefinition = {
   spec: {
     name: 'root-ca-certificate-publisher-controller',

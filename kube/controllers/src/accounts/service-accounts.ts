@@ -6,6 +6,7 @@ import { joinKey } from '@polyanthus/kube-runtime/keys';
 import { watchInto } from '@polyanthus/kube-runtime/watches';
 import { queueFor, type ControllerDefinition } from '../environment.ts';
 
+/** Keeps a ServiceAccount `default` in every namespace that is not ending. */
 export const serviceAccountController: ControllerDefinition = {
   spec: {
     name: 'serviceaccount-controller',

@@ -16,6 +16,7 @@ const nameAnnotation = 'kubernetes.io/service-account.name';
 const uidAnnotation = 'kubernetes.io/service-account.uid';
 const lifetimeSeconds = 10 * 365 * 86_400;
 
+/** Fills token Secrets, and deletes those whose account is gone. */
 export const tokenSecretController: ControllerDefinition = {
   spec: {
     name: 'serviceaccount-token-controller',

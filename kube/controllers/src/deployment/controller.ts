@@ -7,6 +7,7 @@ import { queueFor, recorderFor, runWithEvents, type ControllerDefinition } from 
 import { controllerOf } from '../ownership.ts';
 import { reconcileDeployment } from './reconcile.ts';
 
+/** Rolls Deployments out over ReplicaSets. */
 export const deploymentController: ControllerDefinition = {
   spec: {
     name: 'deployment-controller',

@@ -1,14 +1,19 @@
 /** Arithmetic of rollouts (kube-controller-manager's deployment/util). */
 import type { Deployment, ReplicaSet } from '@polyanthus/kube-kinds/core';
 
+/** Pods that the Deployment wants; the API default is 1. */
 export const desiredReplicas = (deployment: Deployment): number => deployment.spec.replicas ?? 1;
+/** Pods that the set wants; the API default is 1. */
 export const sizeOf = (set: ReplicaSet): number => set.spec.replicas ?? 1;
+/** Whether the strategy is RollingUpdate, which is the default. */
 export const isRolling = (deployment: Deployment): boolean => deployment.spec.strategy?.type !== 'Recreate';
 
+/** The total of one number over sets; what is absent counts as 0. */
 export function sum(sets: readonly ReplicaSet[], value: (set: ReplicaSet) => number | undefined): number {
   return sets.reduce((total, set) => total + (value(set) ?? 0), 0);
 }
 
+/** The bounds of a rolling update, in pods. */
 export interface Fenceposts {
   /** Pods above the desired count at most. */
   readonly maxSurge: number;

@@ -18,6 +18,7 @@ import { isScalingEvent, scale } from './scaling.ts';
 import { conditionOf, deploymentStatus, progressCheckInMs, progressDeadlineSeconds, withCondition } from './status.ts';
 import { findNewSet } from './template.ts';
 
+/** What a round reads from and speaks through. */
 export interface DeploymentScope {
   readonly env: ControllerEnv;
   readonly deploymentCache: Informer<Deployment>;

@@ -2,9 +2,13 @@
 import type { Deployment, ReplicaSet } from '@polyanthus/kube-kinds/core';
 import { desiredReplicas, fenceposts } from './counts.ts';
 
+/** The number of a rollout, on sets and on the Deployment. */
 export const revisionAnnotation = 'deployment.kubernetes.io/revision';
+/** Earlier numbers of a set that was rolled back to, comma-separated. */
 export const revisionHistoryAnnotation = 'deployment.kubernetes.io/revision-history';
+/** The replicas of the Deployment that a set was sized for. */
 export const desiredReplicasAnnotation = 'deployment.kubernetes.io/desired-replicas';
+/** The same with the surge: what proportions are computed from. */
 export const maxReplicasAnnotation = 'deployment.kubernetes.io/max-replicas';
 
 /** Never copied from the Deployment to its sets. */
@@ -19,6 +23,7 @@ const ownAnnotations = new Set([
 /** About a hundred revisions. */
 const historyLengthMax = 2000;
 
+/** The revision of a set; 0 when it has none. */
 export function revisionOf(set: ReplicaSet): number {
   const revision = Number(set.metadata.annotations?.[revisionAnnotation] ?? 0);
   return Number.isSafeInteger(revision) ? revision : 0;

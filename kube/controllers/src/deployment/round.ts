@@ -8,6 +8,7 @@ import { sizeOf } from './counts.ts';
 import { sizeAnnotations } from './revision.ts';
 import type { StatusInput } from './status.ts';
 
+/** State of one round; only the fields that are not readonly change during it. */
 export interface Round {
   readonly env: ControllerEnv;
   readonly recorder: EventRecorder;
@@ -27,6 +28,7 @@ export function active(sets: readonly ReplicaSet[]): readonly ReplicaSet[] {
   return sets.filter((set) => sizeOf(set) > 0);
 }
 
+/** Old sets, then the new one where it exists. */
 export function allSets(round: Round): readonly ReplicaSet[] {
   return round.newSet === undefined ? round.oldSets : [...round.oldSets, round.newSet];
 }

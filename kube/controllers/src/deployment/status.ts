@@ -5,16 +5,19 @@ import { withoutZeros } from '../zeros.ts';
 import { desiredReplicas, fenceposts, sizeOf, sum } from './counts.ts';
 
 type Status = NonNullable<Deployment['status']>;
+/** apps/v1 DeploymentCondition. */
 export type DeploymentCondition = NonNullable<Status['conditions']>[number];
 
 /** kubectl writes MaxInt32 for "never". */
 const noDeadline = 2_147_483_647;
 
+/** The deadline in seconds; undefined when none runs. */
 export function progressDeadlineSeconds(deployment: Deployment): number | undefined {
   const seconds = deployment.spec.progressDeadlineSeconds;
   return seconds === undefined || seconds === noDeadline ? undefined : seconds;
 }
 
+/** The condition of this type, if there is one. */
 export function conditionOf(
   conditions: readonly DeploymentCondition[] | undefined,
   type: string,
@@ -39,6 +42,7 @@ export function withCondition(
   ];
 }
 
+/** What a status is computed from. */
 export interface StatusInput {
   readonly deployment: Deployment;
   readonly newSet: ReplicaSet | undefined;

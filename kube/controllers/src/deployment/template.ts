@@ -3,6 +3,7 @@ import type { Deployment, PodTemplate, ReplicaSet } from '@polyanthus/kube-kinds
 import { jsonEqual } from '@polyanthus/kube-runtime/equal';
 import { byAge } from './counts.ts';
 
+/** The label that tells the pods of one set from those of another. */
 export const templateHashLabel = 'pod-template-hash';
 
 /** The set whose template is the Deployment's; the oldest when there are several. */

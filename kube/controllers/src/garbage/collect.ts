@@ -13,6 +13,7 @@ import { controllersErrors } from '../errors.ts';
 import { foregroundFinalizer, nodeOf, orphanFinalizer, type GraphNode, type OwnerGraph } from './graph.ts';
 import type { Monitors } from './monitors.ts';
 
+/** What a look at an object reads and wakes. */
 export interface CollectScope {
   readonly env: ControllerEnv;
   readonly graph: OwnerGraph;

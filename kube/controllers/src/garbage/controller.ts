@@ -12,6 +12,7 @@ import { Monitors } from './monitors.ts';
 /** How often discovery is read; a CRD that changes is noticed at once. */
 const refreshMs = 30_000;
 
+/** Deletes what lost its owners, over every kind that is served. Its queue holds uids. */
 export const garbageCollector: ControllerDefinition = {
   spec: {
     name: 'garbage-collector-controller',

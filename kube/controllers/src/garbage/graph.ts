@@ -2,7 +2,9 @@
 import type { KubeObject, OwnerReference } from '@polyanthus/kube-objects/meta';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
 
+/** Set by the API server on a foreground deletion (meta/v1 FinalizerDeleteDependents). */
 export const foregroundFinalizer = 'foregroundDeletion';
+/** Set by the API server on an orphaning deletion (meta/v1 FinalizerOrphanDependents). */
 export const orphanFinalizer = 'orphan';
 
 /** An object that was seen. */

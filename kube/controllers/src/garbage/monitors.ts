@@ -7,6 +7,7 @@ import { groupOf } from '@polyanthus/kube-runtime/watches';
 import type { ControllerEnv } from '../environment.ts';
 import { discoverResources, nameOf, type ServedResource } from '../resource-discovery.ts';
 
+/** Called for every object of every kind, by what the watches tell. */
 export interface MonitorEvents {
   readonly seen: (type: ResourceType, object: KubeObject) => void;
   readonly gone: (object: KubeObject) => void;
@@ -21,6 +22,7 @@ interface Monitor {
 /** Never owned, many, short-lived: as kube-controller-manager leaves them out. */
 const ignored = new Set(['events', 'events.events.k8s.io']);
 
+/** One informer a kind, metadata only. `refresh` follows discovery. */
 export class Monitors {
   readonly #env: ControllerEnv;
   readonly #events: MonitorEvents;
@@ -36,7 +38,7 @@ export class Monitors {
   /** Asks what is served; starts what is new and stops what is gone. Kinds of groups that did not answer stay. */
   async refresh(ctx: Context): Promise<void> {
     const discovered = await discoverResources(ctx, this.#env.client);
-    const silent = new Set(discovered.failed.map((each) => groupOf(each.groupVersion)));
+    const silent = new Set(discovered.failed.map((each) => groupOf(each)));
     const kinds = new Map([...this.#kinds].filter(([, type]) => silent.has(type.group)));
     for (const { type } of discovered.resources) kinds.set(`${type.group}/${type.kind}`, type);
     this.#kinds = kinds;

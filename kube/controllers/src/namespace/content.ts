@@ -28,7 +28,7 @@ export async function sweepNamespace(ctx: Context, client: KubeClient, namespace
   if (tally.remaining.size === 0 && tally.failures.length === 0) {
     for (const served of deletable) if (!isPods(served)) await sweepKind(ctx, client, namespace, served, tally);
   }
-  return { ...tally, undiscovered: failed.map((each) => each.groupVersion) };
+  return { ...tally, undiscovered: failed };
 }
 
 /** A kind that vanished since discovery (404, 405) holds nothing. */

@@ -13,6 +13,7 @@ const finalizer = 'kubernetes';
 /** When finalizers of others hold the content, they are asked about this often. */
 const finalizerWaitMs = 15_000;
 
+/** Ends namespaces that were deleted. */
 export const namespaceController: ControllerDefinition = {
   spec: {
     name: 'namespace-controller',

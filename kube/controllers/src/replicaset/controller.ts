@@ -8,6 +8,7 @@ import { queueFor, recorderFor, runWithEvents, type ControllerDefinition } from 
 import { controllerOf } from '../ownership.ts';
 import { reconcileReplicaSet } from './reconcile.ts';
 
+/** Keeps as many pods as each ReplicaSet asks for. */
 export const replicaSetController: ControllerDefinition = {
   spec: {
     name: 'replicaset-controller',

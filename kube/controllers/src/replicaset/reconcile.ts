@@ -19,6 +19,7 @@ const burstReplicas = 500;
 /** Names of a set's pods are cut so that the suffix fits a DNS label. */
 const generateNameMax = 58;
 
+/** What a round reads from, remembers and speaks through. */
 export interface ReplicaSetScope {
   readonly env: ControllerEnv;
   readonly sets: Informer<ReplicaSet>;

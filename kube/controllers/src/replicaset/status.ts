@@ -4,6 +4,7 @@ import { kubeTime } from '@polyanthus/kube-runtime/times';
 import { withoutZeros } from '../zeros.ts';
 import { availableInMs, isPodActive, isPodReady } from '../pods.ts';
 
+/** A status and when it changes by time alone. */
 export interface ReplicaSetView {
   readonly status: NonNullable<ReplicaSet['status']>;
   /** When a pod becomes available without any event, by minReadySeconds. */

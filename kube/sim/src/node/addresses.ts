@@ -1,6 +1,7 @@
 /** Pod addresses of one node, out of its IPv4 range. */
 import { simErrors } from '../errors.ts';
 
+/** Gives each pod uid one address; a released one is given again as late as possible. */
 export class PodAddresses {
   readonly #cidr: string;
   readonly #base: number;

@@ -17,6 +17,7 @@ const renewMs = 10_000;
 /** kubelet's nodeStatusReportFrequency. */
 const statusMs = 300_000;
 
+/** Heartbeats of all simulated nodes; `reconcile` takes a node's name. */
 export class NodeAgent {
   readonly #client: KubeClient;
   readonly #registry: NodeRegistry;
@@ -71,16 +72,25 @@ export class NodeAgent {
     try {
       const before = await this.#client.get(ctx, nodes, { name: node.name });
       if (before.metadata.uid !== registered.metadata.uid) return false;
-      await commit(ctx, this.#client, nodes, {
-        before,
-        after: { ...before, status: nodeStatus(node, before.status, nowMs) },
-      });
+      const status = nodeStatus(node, before.status, nowMs);
+      const reported = await commit(ctx, this.#client, nodes, { before, after: { ...before, status } });
+      await this.#admit(ctx, reported);
     } catch (error) {
       if (hasCode(error, 'NotFound')) return false;
       throw error;
     }
     this.#reportedMs.set(node.name, nowMs);
     return true;
+  }
+
+  /** Admission taints every new Node; the node lifecycle controller, where one runs, takes the taint off just so. */
+  async #admit(ctx: Context, node: Node): Promise<void> {
+    const taints = node.spec?.taints ?? [];
+    const others = taints.filter((taint) => taint.key !== 'node.kubernetes.io/not-ready');
+    if (others.length === taints.length) return;
+    const { taints: _before, ...spec } = node.spec ?? {};
+    const after = { ...node, spec: others.length === 0 ? spec : { ...spec, taints: others } };
+    await commit(ctx, this.#client, nodes, { before: node, after });
   }
 
   async #renew(ctx: Context, node: Node, nowMs: number): Promise<void> {

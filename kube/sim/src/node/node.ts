@@ -3,6 +3,7 @@ import { kubernetesVersion } from '@polyanthus/ground-base/version';
 import type { Node, Taint } from '@polyanthus/kube-kinds/core';
 import { kubeTime } from '@polyanthus/kube-runtime/times';
 
+/** A node to simulate. */
 export interface SimNode {
   readonly name: string;
   /** `topology.kubernetes.io/zone`. */

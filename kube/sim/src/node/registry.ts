@@ -3,6 +3,7 @@ import { simErrors } from '../errors.ts';
 import { PodAddresses } from './addresses.ts';
 import { defaultPodCidr, type SimNode } from './node.ts';
 
+/** A node with the addresses that it gives to pods. */
 export interface RunningNode {
   readonly node: SimNode;
   readonly hostIp: string;
@@ -10,6 +11,7 @@ export interface RunningNode {
   readonly addresses: PodAddresses;
 }
 
+/** Nodes by name. */
 export class NodeRegistry {
   readonly #nodes = new Map<string, RunningNode>();
   #count = 0;

@@ -12,6 +12,7 @@ import type { NodeRegistry } from '../node/registry.ts';
 import { advance, isReady, resumeRun, shutdownOf, type PodRun } from './run.ts';
 import { podStatus } from './status.ts';
 
+/** What the pod agent reads and writes. */
 export interface PodAgentOptions {
   readonly client: KubeClient;
   readonly cache: Informer<Pod>;
@@ -20,6 +21,7 @@ export interface PodAgentOptions {
   readonly recorder: EventRecorder;
 }
 
+/** Runs the pods that are bound to simulated nodes; `reconcile` takes a pod's key. */
 export class PodAgent {
   readonly #options: PodAgentOptions;
   /** By pod uid. */

@@ -6,6 +6,7 @@ import type { Pod } from '@polyanthus/kube-kinds/core';
 import { parseKubeTime } from '@polyanthus/kube-runtime/times';
 import type { PodBehaviour } from '../behaviour.ts';
 
+/** Where the containers of a pod are; times in milliseconds of wall time. */
 export type PodRun =
   /** Image and sandbox are being prepared. */
   | { readonly phase: 'starting'; readonly sinceMs: number; readonly restarts: number }
@@ -27,12 +28,14 @@ export type PodRun =
   /** Ended for good. */
   | { readonly phase: 'ended'; readonly sinceMs: number; readonly restarts: number; readonly last: Ending };
 
+/** How a run of the containers ended. */
 export interface Ending {
   readonly exitCode: number;
   readonly startedMs: number;
   readonly endedMs: number;
 }
 
+/** Where the machine is, and when it moves by itself. */
 export interface Advanced {
   readonly run: PodRun;
   /** When something changes by itself; undefined: never. */

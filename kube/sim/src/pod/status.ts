@@ -6,6 +6,7 @@ import type { Ending, PodRun } from './run.ts';
 type Status = NonNullable<Pod['status']>;
 type State = NonNullable<ContainerStatus['state']>;
 
+/** What a pod status is computed from. */
 export interface StatusInput {
   readonly pod: Pod;
   readonly run: PodRun;

@@ -14,10 +14,12 @@ import { load, misfits, unschedulableMessage } from './fit.ts';
 import { podRequests } from './requests.ts';
 import { Usage } from './usage.ts';
 
+/** The name in `spec.schedulerName` that this scheduler answers to. */
 export const schedulerName = 'default-scheduler';
 /** A pod that waits is looked at again even when nothing happens. */
 const retryMs = 300_000;
 
+/** What the scheduler reads and writes; its queue holds pod keys. */
 export interface SchedulerOptions {
   readonly client: KubeClient;
   readonly podCache: Informer<Pod>;
@@ -26,6 +28,7 @@ export interface SchedulerOptions {
   readonly recorder: EventRecorder;
 }
 
+/** Places pods one at a time; `reconcile` takes a pod's key. */
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #usage = new Usage();

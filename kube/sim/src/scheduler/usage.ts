@@ -7,6 +7,7 @@ interface Taken {
   readonly requests: Requests;
 }
 
+/** Requests taken, by node. */
 export class Usage {
   readonly #pods = new Map<string, Taken>();
   readonly #nodes = new Map<string, Map<string, bigint>>();

@@ -1,0 +1,43 @@
+/** Our controllers and simulated nodes on the embedded API server, by virtual clock. */
+import { afterAll } from 'vitest';
+import { background, withCancel } from '@polyanthus/ground-base/context';
+import { createClient } from '@polyanthus/kube-client/rest';
+import { createTestClock, seededRandom } from '@polyanthus/kube-runtime/testing';
+import { startTestCluster } from '@polyanthus/kube-server/testing';
+import { startSimulation } from '@polyanthus/kube-sim/simulation';
+import { deploymentSuite } from './deployment/testing.ts';
+import { garbageSuite } from './garbage/testing.ts';
+import { namespaceSuite } from './namespace/testing.ts';
+import { startControllers } from './start.ts';
+import { testBehaviours, type World } from './testing.ts';
+
+let closing: (() => Promise<void>) | undefined;
+let opened: Promise<World> | undefined;
+const open = (): Promise<World> => (opened ??= start());
+afterAll(async () => closing?.());
+
+async function start(): Promise<World> {
+  const clock = createTestClock();
+  const random = seededRandom(7);
+  const server = await startTestCluster({ clock, random });
+  const { ctx, cancel } = withCancel(background({ clock }));
+  const client = createClient(server.transport);
+  const controllers = startControllers(ctx, { client, random, clusterCaPem: 'PEM of the CA', freeze: true });
+  const nodes = [{ name: 'n1' }, { name: 'n2' }];
+  const simulation = startSimulation(ctx, { client, random, nodes, behaviours: testBehaviours, freeze: true });
+  closing = async () => {
+    cancel();
+    await Promise.all([controllers.stopped, simulation.stopped]);
+    await server.close();
+  };
+  return {
+    ctx,
+    client,
+    pass: (ms) => clock.advance(ms),
+    until: (condition, what) => clock.until(condition, what, 120_000),
+  };
+}
+
+deploymentSuite('the embedded server', open);
+garbageSuite('the embedded server', open);
+namespaceSuite('the embedded server', open);
