@@ -37,6 +37,11 @@ export const storeErrors = defineErrors({
     meaning: 'The data directory cannot be created, opened or read.',
     next: 'Look at the path, its owner and its modes; the server needs to own the directory.',
   },
+  StoreNotEmpty: {
+    meaning: 'A backup is to be restored into a data directory that holds a store already.',
+    next: 'Move the directory away, or name an empty one.',
+    terminal: true,
+  },
   BackupInvalid: {
     meaning: 'A backup is incomplete, has changed bytes, or is not a backup of this format.',
     next: 'Take another backup; nothing was written to the data directory.',

@@ -13,10 +13,10 @@ const busyMs = 5000;
 export const compactStepRows = 1000;
 
 /** Opens the file for writing with the settings that make an acknowledged commit survive a power cut. */
-export function openDatabase(path: string): DatabaseSync {
+export function openDatabase(path: string, walPages = checkpointPages): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: busyMs });
   database.exec(
-    `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${checkpointPages};
+    `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = ${walPages};
      PRAGMA cache_size = -${cacheKib}; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF`,
   );
   return database;
@@ -40,8 +40,9 @@ export class SqliteFile {
   readonly #statements: Readonly<Record<StatementName, StatementSync>>;
   #state: StateRow;
 
-  constructor(path: string) {
-    this.#database = openDatabase(path);
+  /** `walPages`: how long the log may grow before it is moved into the file. */
+  constructor(path: string, walPages = checkpointPages) {
+    this.#database = openDatabase(path, walPages);
     const prepare = (name: StatementName): StatementSync => this.#database.prepare(statements[name]);
     this.#statements = {
       create: prepare('create'),

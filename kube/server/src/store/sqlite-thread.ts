@@ -21,8 +21,9 @@ type Ask =
 /** Starts sqlite-worker.ts; one-file builds pass their own, which runs the same module from a string. */
 export type StartWorker = (data: { readonly path: string }) => Worker;
 
+/** Flags of the parent (`--input-type`, `--inspect`) are not for the thread. */
 export const startWorkerFromSource: StartWorker = (data) =>
-  new Worker(new URL('sqlite-worker.ts', import.meta.url), { workerData: data });
+  new Worker(new URL('sqlite-worker.ts', import.meta.url), { workerData: data, execArgv: [] });
 
 /** The log of a store in the file at `path`, which must have been verified. `release` is called once it is closed. */
 export function threadLog(path: string, start: StartWorker, release: () => void): StoreLog {

@@ -47,8 +47,11 @@ function readFrames(view: DataView): { frames: Frame[]; headerValid: boolean } {
   const frames: Frame[] = [];
   if (pageBytes < 512 || pageBytes > 65_536) return { frames, headerValid };
   let seed: Sum = [view.getUint32(24), view.getUint32(28)];
+  // A damaged header says nothing of the generation; the first frame does.
+  const salts = !headerValid && view.byteLength >= headerBytes + frameHeaderBytes ? headerBytes + 8 : 16;
   for (let at = headerBytes; at + frameHeaderBytes + pageBytes <= view.byteLength; at += frameHeaderBytes + pageBytes) {
-    const sameSalts = view.getUint32(at + 8) === view.getUint32(16) && view.getUint32(at + 12) === view.getUint32(20);
+    const sameSalts =
+      view.getUint32(at + 8) === view.getUint32(salts) && view.getUint32(at + 12) === view.getUint32(salts + 4);
     const head = checksum(view, { little, start: at, stop: at + 8 }, seed);
     const sum = checksum(view, { little, start: at + frameHeaderBytes, stop: at + frameHeaderBytes + pageBytes }, head);
     frames.push({
