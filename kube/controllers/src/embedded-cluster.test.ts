@@ -2,7 +2,8 @@
 import { afterAll } from 'vitest';
 import { background, withCancel } from '@polyanthus/ground-base/context';
 import { createClient } from '@polyanthus/kube-client/rest';
-import { createTestClock, seededRandom } from '@polyanthus/kube-runtime/testing';
+import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
+import { createTestClock } from '@polyanthus/kube-runtime/testing';
 import { startTestCluster } from '@polyanthus/kube-server/testing';
 import { startSimulation } from '@polyanthus/kube-sim/simulation';
 import { deploymentSuite } from './deployment/testing.ts';
@@ -18,7 +19,7 @@ afterAll(async () => closing?.());
 
 async function start(): Promise<World> {
   const clock = createTestClock();
-  const random = seededRandom(7);
+  const random = createSeededRandom(7);
   const server = await startTestCluster({ clock, random });
   const { ctx, cancel } = withCancel(background({ clock }));
   const client = createClient(server.transport);

@@ -4,12 +4,13 @@ import { createClient } from '@polyanthus/kube-client/rest';
 import { events } from '@polyanthus/kube-kinds/core';
 import { startTestCluster, type TestCluster } from '@polyanthus/kube-server/testing';
 import { createEventRecorder } from './events.ts';
-import { createTestClock, seededRandom } from './testing.ts';
+import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
+import { createTestClock } from './testing.ts';
 
 const clock = createTestClock();
 let server: TestCluster;
 beforeAll(async () => {
-  server = await startTestCluster({ clock, random: seededRandom(1) });
+  server = await startTestCluster({ clock, random: createSeededRandom(1) });
 });
 afterAll(() => server.close());
 

@@ -13,7 +13,8 @@ import { startTestCluster, type TestCluster } from '@polyanthus/kube-server/test
 import { createInformer, type Informer, type InformerOptions } from './informer.ts';
 import { createInformers } from './informers.ts';
 import { keyOf } from './keys.ts';
-import { createTestClock, seededRandom } from './testing.ts';
+import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
+import { createTestClock } from './testing.ts';
 
 const clock = createTestClock();
 let server: TestCluster;
@@ -21,7 +22,7 @@ let good: KubeClient;
 let runs = 0;
 
 beforeAll(async () => {
-  server = await startTestCluster({ clock, random: seededRandom(1) });
+  server = await startTestCluster({ clock, random: createSeededRandom(1) });
   good = createClient(server.transport);
 });
 afterAll(() => server.close());
@@ -179,7 +180,7 @@ async function open(
 
 describe('an informer', () => {
   it('syncs an empty list, follows changes, and replays to late handlers', async () => {
-    const { informer, told, put, drop, agrees, stop } = await open(server.transport, seededRandom(2));
+    const { informer, told, put, drop, agrees, stop } = await open(server.transport, createSeededRandom(2));
     await clock.until(() => informer.hasSynced, 'the first list');
     await informer.synced;
     expect(informer.list()).toEqual([]);
@@ -209,10 +210,10 @@ describe('an informer', () => {
     });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), fc.integer(), async (steps, seed) => {
-        const faults: Faults = { active: true, random: seededRandom(seed) };
+        const faults: Faults = { active: true, random: createSeededRandom(seed) };
         const { agrees, put, drop, stop, violations, metrics } = await open(
           faulty(server.transport, faults),
-          seededRandom(seed + 1),
+          createSeededRandom(seed + 1),
         );
         for (const [index, { what, name, waitMs }] of steps.entries()) {
           if (what === 'put') await put(name, String(index));
@@ -248,7 +249,7 @@ describe('an informer', () => {
         return { ...response, body: body() };
       },
     };
-    const { informer, put, agrees, metrics, stop } = await open(mute, seededRandom(3));
+    const { informer, put, agrees, metrics, stop } = await open(mute, createSeededRandom(3));
     await clock.until(() => informer.hasSynced, 'the first list');
     silent = true;
     await put('a', '1');
@@ -269,7 +270,7 @@ describe('an informer', () => {
         return request.url.includes('sendInitialEvents') ? failure('Invalid') : server.transport.request(ctx, request);
       },
     };
-    const { put, agrees, stop } = await open(old, seededRandom(4));
+    const { put, agrees, stop } = await open(old, createSeededRandom(4));
     for (const name of ['a', 'b', 'c', 'd']) await put(name, '1');
     await clock.until(agrees, 'all four');
     expect(urls.filter((url) => url.includes('sendInitialEvents'))).toHaveLength(1);
@@ -279,13 +280,13 @@ describe('an informer', () => {
 
   it('rejects synced when it is cancelled before', async () => {
     const never: Transport = { ...server.transport, request: () => new Promise(() => undefined) };
-    const { informer, stop } = await open(never, seededRandom(5));
+    const { informer, stop } = await open(never, createSeededRandom(5));
     await stop();
     await expect(informer.synced).rejects.toBeDefined();
   });
 
   it('is shared by type, namespace and selector', () => {
-    const informers = createInformers(good, { random: seededRandom(6) });
+    const informers = createInformers(good, { random: createSeededRandom(6) });
     expect(informers.of(configMaps)).toBe(informers.of(configMaps));
     expect(informers.of(configMaps, { namespace: 'a' })).not.toBe(informers.of(configMaps));
     expect(informers.of(configMaps, { labelSelector: 'a=b' })).not.toBe(informers.of(configMaps));

@@ -6,7 +6,8 @@ import { createClient } from '@polyanthus/kube-client/rest';
 import { leases } from '@polyanthus/kube-kinds/core';
 import { startTestCluster, type TestCluster } from '@polyanthus/kube-server/testing';
 import { runWhenLeading } from './leader.ts';
-import { createTestClock, seededRandom } from './testing.ts';
+import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
+import { createTestClock, skewedClock } from './testing.ts';
 
 let clock: ReturnType<typeof createTestClock>;
 let server: TestCluster;
@@ -16,7 +17,7 @@ let history: string[];
 
 beforeEach(async () => {
   clock = createTestClock();
-  server = await startTestCluster({ clock, random: seededRandom(1) });
+  server = await startTestCluster({ clock, random: createSeededRandom(1) });
   leading = new Set();
   history = [];
 });
@@ -33,7 +34,7 @@ function candidate(
   identity: string,
   options: { readonly skewMs?: number; readonly lead?: (ctx: Context) => Promise<void> } = {},
 ): Candidate {
-  const { ctx, cancel } = withCancel(background({ clock: clock.skewed(options.skewMs ?? 0) }));
+  const { ctx, cancel } = withCancel(background({ clock: skewedClock(clock, options.skewMs ?? 0) }));
   const state = { cut: false, cancel: () => cancel() };
   const transport: Transport = {
     ...server.transport,
@@ -59,7 +60,7 @@ function candidate(
       namespace: 'default',
       name: 'test',
       identity,
-      random: seededRandom(identity.length),
+      random: createSeededRandom(identity.length),
     },
     lead,
   ).then(

@@ -14,7 +14,8 @@ import {
   type PodSpec,
 } from '@polyanthus/kube-kinds/core';
 import { parseKubeTime } from '@polyanthus/kube-runtime/times';
-import { createTestClock, seededRandom, type TestClock } from '@polyanthus/kube-runtime/testing';
+import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
+import { createTestClock, type TestClock } from '@polyanthus/kube-runtime/testing';
 import { startTestCluster, type TestCluster } from '@polyanthus/kube-server/testing';
 import type { SimNode } from './node/node.ts';
 import { startSimulation, type Simulation, type SimulationOptions } from './simulation.ts';
@@ -27,7 +28,7 @@ let cancel: () => void;
 
 beforeEach(async () => {
   clock = createTestClock();
-  server = await startTestCluster({ clock, random: seededRandom(1) });
+  server = await startTestCluster({ clock, random: createSeededRandom(1) });
   client = createClient(server.transport);
   await client
     .create(server.ctx, serviceAccounts, {
@@ -46,7 +47,13 @@ afterEach(async () => {
 async function simulate(simulated: readonly SimNode[], more: Partial<SimulationOptions> = {}): Promise<Simulation> {
   const inner = withCancel(background({ clock }));
   cancel = () => inner.cancel();
-  simulation = startSimulation(inner.ctx, { client, nodes: simulated, random: seededRandom(2), freeze: true, ...more });
+  simulation = startSimulation(inner.ctx, {
+    client,
+    nodes: simulated,
+    random: createSeededRandom(2),
+    freeze: true,
+    ...more,
+  });
   await clock.until(async () => (await readyNodes()).length === simulated.length, 'all nodes to be ready');
   return simulation;
 }
@@ -133,6 +140,8 @@ describe('simulated pods', () => {
     await clock.until(async () => (await get('a')).status?.phase === 'Running', 'running', 2000);
     expect(isReady(await get('a'))).toBe(false);
     await clock.until(async () => isReady(await get('a')), 'ready', 2000);
+    expect(simulation?.podsOn('n1').map((pod) => pod.metadata.name)).toEqual(['a']);
+    expect(simulation?.podsOn('n2')).toEqual([]);
     const { spec, status } = await get('a');
     expect(spec.nodeName).toBe('n1');
     expect(status).toMatchObject({ podIP: '10.9.0.2', podIPs: [{ ip: '10.9.0.2' }], hostIP: '127.0.0.1' });

@@ -4,7 +4,7 @@ import type { Clock } from '@polyanthus/ground-base/clock';
 import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import type { Random } from '@polyanthus/ground-base/random';
 import type { KubeClient } from '@polyanthus/kube-client/client';
-import { nodes, pods } from '@polyanthus/kube-kinds/core';
+import { nodes, pods, type Pod } from '@polyanthus/kube-kinds/core';
 import { runController } from '@polyanthus/kube-runtime/controller';
 import { createEventRecorder } from '@polyanthus/kube-runtime/events';
 import { createInformers } from '@polyanthus/kube-runtime/informers';
@@ -36,6 +36,8 @@ export interface SimulationOptions {
 /** A simulation that runs. */
 export interface Simulation {
   readonly nodeNames: readonly string[];
+  /** Pods that are bound to the node, as they are now: what `createKubeletHandler` asks for. */
+  podsOn(node: string): readonly Pod[];
   /** Registers one more node soon. Throws SimulatedNodeInvalid. */
   addNode(node: SimNode): void;
   /** Its kubelet falls silent: no heartbeat, its pods stay as they are. The Node object stays. */
@@ -62,6 +64,11 @@ export function startSimulation(ctx: Context, options: SimulationOptions): Simul
     get nodeNames() {
       return registry.names;
     },
+    podsOn: (node) =>
+      informers
+        .of(pods)
+        .list()
+        .filter((pod) => pod.spec.nodeName === node),
     addNode: (node) => {
       registry.add(node);
       nodeQueue.add(node.name);
