@@ -31,10 +31,14 @@ export type Cell = TableColumn['cell'];
 const isObject = (value: JsonValue | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The value at a path of member names, undefined where it ends early. */
+/** The value at a path of member names (or places in lists), undefined where it ends early. */
 export function at(object: JsonObject, ...path: readonly string[]): JsonValue | undefined {
   let value: JsonValue | undefined = object;
   for (const key of path) {
+    if (Array.isArray(value)) {
+      value = (value as readonly JsonValue[])[Number(key)];
+      continue;
+    }
     if (!isObject(value) || !Object.hasOwn(value, key)) return undefined;
     value = value[key];
   }

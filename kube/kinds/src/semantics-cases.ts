@@ -168,7 +168,6 @@ const patches: readonly Sequence[] = [
       verb: 'strategic',
       body: ofTemplate({ volumes: [{ name: 'v', $retainKeys: ['name', 'emptyDir'], emptyDir: {} }] }),
     },
-    { verb: 'strategic', body: ofTemplate({ tolerations: [{ key: 'a', operator: 'Exists' }] }) },
     {
       verb: 'strategic',
       body: ofTemplate({ tolerations: [{ key: 'b', operator: 'Exists' }], nodeSelector: { z: '1' } }),

@@ -115,6 +115,7 @@ export function mergeObjects(live: JsonObject, config: JsonObject, schema: Schem
   return mergeMaps(live, config, schema);
 }
 
+/** An emptied list or map stays as an empty one: whoever owns it, if anybody, decides when it goes. */
 function removeFrom(value: JsonValue, gone: FieldSet, schema: Schema): Side {
   const atom = atomOf(schema, value);
   if (atom.kind === 'scalar') return value;
@@ -128,11 +129,10 @@ function removeFrom(value: JsonValue, gone: FieldSet, schema: Schema): Side {
       const rest = below.isEmpty() ? item : removeFrom(item, below, itemType(schema));
       return rest === undefined ? [] : [rest];
     });
-    return kept.length === 0 ? undefined : kept;
+    return kept;
   }
   if (!isObject(value)) return value;
-  const kept = removeMembers(value, gone, schema);
-  return Object.keys(kept).length === 0 ? undefined : kept;
+  return removeMembers(value, gone, schema);
 }
 
 function removeMembers(value: JsonObject, gone: FieldSet, schema: Schema): JsonObject {

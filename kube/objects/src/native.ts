@@ -12,12 +12,23 @@ function childSchema(schema: Schema, key: string): Schema | undefined {
   return inner === 'any' ? undefined : inner;
 }
 
+/**
+ * Go does not write empty lists and maps, but for those that are required. An empty managedFields stays: it is how a
+ * client asks to forget all managers.
+ */
+function isUnwritten(key: string, value: JsonValue, schema: Schema): boolean {
+  if (schema.zero !== undefined || key === 'managedFields') return false;
+  if (isList(value)) return value.length === 0;
+  const isMap = schema.additionalProperties !== undefined && schema.properties === undefined;
+  return isMap && isObject(value) && Object.keys(value).length === 0;
+}
+
 function withoutNulls(object: JsonObject, schema: Schema): JsonObject {
   let changed = false;
   const kept: Draft = {};
   for (const [key, item] of Object.entries(object)) {
     const inner = childSchema(schema, key);
-    if (item === undefined || (item === null && inner !== undefined)) {
+    if (item === undefined || (inner !== undefined && (item === null || isUnwritten(key, item, inner)))) {
       changed = true;
       continue;
     }

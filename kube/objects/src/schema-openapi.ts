@@ -31,7 +31,8 @@ function zeroOf(property: JsonObject, required: boolean): JsonValue | undefined 
   if (isObject(fallback) && reference(property) !== undefined) return {};
   if (!required) return undefined;
   if (isGoZero(fallback)) return fallback;
-  return member(property, 'type') === 'array' ? null : undefined;
+  const isMap = member(property, 'additionalProperties') !== undefined;
+  return member(property, 'type') === 'array' || isMap ? null : undefined;
 }
 
 function withZeros(node: JsonObject): JsonObject {

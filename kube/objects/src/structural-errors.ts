@@ -176,7 +176,8 @@ function nodeErrors(node: JsonObject, level: Level, path: string): StatusCause[]
   const intOrString = member(node, 'x-kubernetes-int-or-string') === true;
   for (const [part, at] of junctors(node, path, intOrString)) {
     errors.push(...nestedErrors(part, at, intOrString && at === `${path}.allOf[0]`));
-    errors.push(...completenessErrors(part, node, path, at));
+    // kube-apiserver looks at what stands under the root's own junctors only.
+    if (level === 'root') errors.push(...completenessErrors(part, node, path, at));
   }
   errors.push(...typeErrors(node, level, path), ...metadataErrors(node, level, path), ...embeddedErrors(node, path));
   return errors;

@@ -6,9 +6,10 @@ import type { StatusCause } from './status.ts';
 const widths: Readonly<Record<string, number>> = { int32: 32, int64: 64 };
 
 function rangeFault(value: number | bigint, schema: Schema, path: string): StatusCause | undefined {
-  if (schema.type !== 'integer' || (typeof value === 'number' && !Number.isInteger(value))) return undefined;
+  if (schema.type !== 'integer') return undefined;
   const bits = widths[schema.format ?? ''];
-  if (BigInt.asIntN(bits ?? 64, BigInt(value)) === BigInt(value)) return undefined;
+  const whole = typeof value === 'bigint' || Number.isInteger(value);
+  if (whole && BigInt.asIntN(bits ?? 64, BigInt(value)) === BigInt(value)) return undefined;
   const format = bits === undefined ? '(default format)' : `with format ${schema.format}`;
   return invalidValue('<nil>', '', `Checked value must be of type integer ${format} in ${path}`);
 }
@@ -27,7 +28,12 @@ export function numberFaults(value: number | bigint, schema: Schema, path: strin
   const range = rangeFault(value, schema, path);
   if (range !== undefined) faults.push(range);
   const { multipleOf, minimum, maximum, exclusiveMinimum = false, exclusiveMaximum = false } = schema;
-  if (multipleOf !== undefined && !isMultiple(value, multipleOf)) add(`a multiple of ${multipleOf}`);
+  // For an integer Go makes the factor an integer first.
+  const whole = typeof value === 'bigint' || Number.isInteger(value);
+  const factor = multipleOf !== undefined && whole && schema.type !== 'integer' ? Math.trunc(multipleOf) : multipleOf;
+  if (factor !== undefined && factor <= 0) {
+    faults.push(invalidValue(path, factor, `factor MultipleOf declared for ${path} must be positive: ${factor}`));
+  } else if (factor !== undefined && !isMultiple(value, factor)) add(`a multiple of ${factor}`);
   if (minimum !== undefined && (value < minimum || (exclusiveMinimum && value <= minimum))) {
     add(`greater than ${exclusiveMinimum ? '' : 'or equal to '}${minimum}`);
   }

@@ -16,7 +16,7 @@ function shapeOf(value: JsonValue): Shape {
   if (typeof value === 'boolean') return { type: 'boolean', format: '' };
   if (typeof value === 'bigint') return { type: 'integer', format: 'int64' };
   if (typeof value !== 'number') return { type: 'object', format: '' };
-  return Number.isInteger(value) ? { type: 'integer', format: 'int64' } : { type: 'number', format: 'double' };
+  return Number.isInteger(value) ? { type: 'integer', format: 'int64' } : { type: 'number', format: 'float64' };
 }
 
 /** The value's type that is printed as the bad value, and the words after `… in body `. */
