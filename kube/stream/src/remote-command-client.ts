@@ -17,6 +17,7 @@ import {
   type RemoteCommandOptions,
   type TerminalSize,
 } from './remote-command.ts';
+import { writableSide } from './spdy-stream.ts';
 import { SpdySession } from './spdy.ts';
 import { dialSpdy } from './spdy-upgrade.ts';
 
@@ -119,11 +120,13 @@ async function openSpdy(
   session.start();
   const open = (type: string) => session.open({ [streamTypeHeader]: type });
   const error = open('error');
-  const stdin = target.stdin ? open('stdin') : undefined;
+  const input = target.stdin ? open('stdin') : undefined;
   const stdout = target.stdout ? open('stdout') : undefined;
   const stderr = target.stderr ? open('stderr') : undefined;
   const resizing = target.tty ? open('resize') : undefined;
-  stdin?.resume();
+  // Nothing comes on it but its end.
+  input?.resume();
+  const stdin = input === undefined ? undefined : writableSide(input);
   await error.accepted;
   const status = readStatus(error);
   // The outcome is the last word; what is still open has no reader at the other end.

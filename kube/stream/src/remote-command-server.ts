@@ -15,7 +15,7 @@ import {
   type RemoteCommandStreams,
 } from './remote-command.ts';
 import { SpdySession } from './spdy.ts';
-import type { SpdyStream } from './spdy-stream.ts';
+import { writableSide, type SpdyStream } from './spdy-stream.ts';
 import { acceptSpdy } from './spdy-upgrade.ts';
 
 /** Runs the command on its streams; how it ended is sent when it returns. `ctx` is cancelled when the client goes away. */
@@ -103,6 +103,7 @@ async function serveSpdy(
   if (!(await inTime(child.ctx, complete.promise))) return session.destroy();
   const streams = streamsOf(found, options);
   const status = await outcome(child.ctx, streams, run);
+  await Promise.all([ended(streams.stdout), ended(streams.stderr)]);
   found.get('error')?.write(encodeStatus(status));
   await session.close();
 }
@@ -115,9 +116,18 @@ function wantedTypes(options: RemoteCommandOptions): ReadonlySet<string> {
 function streamsOf(found: ReadonlyMap<string, SpdyStream>, options: RemoteCommandOptions): RemoteCommandStreams {
   // What a client sends on a stream that only we write to is thrown away.
   for (const name of ['error', 'stdout', 'stderr']) found.get(name)?.resume();
+  const writable = (name: string): Writable | undefined => {
+    const stream = found.get(name);
+    return stream === undefined ? undefined : writableSide(stream);
+  };
   const stdin: Readable | undefined = found.get('stdin');
-  const stdout: Writable | undefined = found.get('stdout');
-  return { stdin, stdout, stderr: found.get('stderr'), tty: options.tty, sizes: terminalSizes(found.get('resize')) };
+  return {
+    stdin,
+    stdout: writable('stdout'),
+    stderr: writable('stderr'),
+    tty: options.tty,
+    sizes: terminalSizes(found.get('resize')),
+  };
 }
 
 /** False when the time has passed or the connection is over first. */

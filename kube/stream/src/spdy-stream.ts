@@ -1,5 +1,5 @@
 /** One stream of a SPDY session as a Duplex with half-close. */
-import { Duplex } from 'node:stream';
+import { Duplex, Writable } from 'node:stream';
 import { rstStatus } from './spdy-frames.ts';
 import type { SpdyHeaders } from './spdy-headers.ts';
 
@@ -185,4 +185,16 @@ export class SpdyStream extends Duplex {
     if (this.#failure === undefined && !this.#isAccepted) this.#accepted.reject(new Error('the stream was given up'));
     if (!this.destroyed) this.destroy();
   }
+}
+
+/** The writing side alone: who waits for a Writable to finish must not wait for the other side's end as well. */
+export function writableSide(stream: SpdyStream): Writable {
+  const side = new Writable({
+    highWaterMark: 64 * 1024,
+    write: (chunk: Uint8Array, _encoding, callback) => void stream.write(chunk, callback),
+    final: (callback) => void stream.end(callback),
+  });
+  // Loss shows by the end of the connection.
+  side.on('error', () => undefined);
+  return side;
 }

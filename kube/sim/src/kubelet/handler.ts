@@ -1,6 +1,5 @@
 /** The kubelet's HTTPS API of a simulated node: exec, attach, port-forward, logs, pods, healthz (kubelet server/server.go). */
 import type { Duplex } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import type { Context } from '@polyanthus/ground-base/context';
 import type { Body, Handler, ServerRequest, ServerResponse } from '@polyanthus/ground-http/message';
 import type { Container, Pod } from '@polyanthus/kube-kinds/core';
@@ -97,11 +96,11 @@ function serveExec(ctx: Context, request: ServerRequest, target: Target, options
 
 /** A container's own process echoes its input, or shows what it logs until the client goes. */
 function serveAttach(ctx: Context, request: ServerRequest, target: Target, options: KubeletOptions): ServerResponse {
-  const { behaviour } = worldOf(target, options);
-  return serveCommand(ctx, request, target, async (inner, { stdin, stdout }) => {
-    if (stdin !== undefined && stdout !== undefined) await finished(stdin.pipe(stdout));
-    else if (behaviour.liveLogs === undefined) await untilGone(inner);
-    else for await (const line of behaviour.liveLogs(inner)) stdout?.write(`${line.text}\n`);
+  const world = worldOf(target, options);
+  return serveCommand(ctx, request, target, async (inner, streams) => {
+    if (streams.stdin !== undefined) return exitStatus(await runCommand(inner, world, streams, ['cat']));
+    if (world.behaviour.liveLogs === undefined) await untilGone(inner);
+    else for await (const line of world.behaviour.liveLogs(inner)) streams.stdout?.write(`${line.text}\n`);
     return exitStatus(0);
   });
 }
