@@ -1,5 +1,5 @@
 import { systemRandom } from '@polyanthus/ground-base/random';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createAuthority, createCsr, loadAuthority, readCsr, type Authority } from './authority.ts';
 import { parseCertificate, readCertificate, verifyCertificate } from './certificate.ts';
@@ -33,6 +33,36 @@ describe('an authority', () => {
       isCa: false,
     });
     expect(verifyCertificate(pem, [authority.certificatePem], nowMs).subject).toContain('ana');
+  });
+
+  it('writes names to the letter and reads them back, whatever they hold', async () => {
+    const { publicKeyPem } = await generateKey();
+    const read = async (commonName: string, organizations: readonly string[]) =>
+      parseCertificate(await authority.issueClient(nowMs, { commonName, organizations, publicKeyPem, ttlMs: hour }));
+    // As DER these would be `root` and `system:masters`.
+    const der = await read('#0c04726f6f74', ['#0c0e73797374656d3a6d617374657273']);
+    expect(der).toMatchObject({ commonName: '#0c04726f6f74', organizations: ['#0c0e73797374656d3a6d617374657273'] });
+    const line = await read('a\nO=system:masters', ['b + O=system:masters']);
+    expect(line).toMatchObject({ commonName: 'a\nO=system:masters', organizations: ['b + O=system:masters'] });
+    const text = fc.string({
+      minLength: 1,
+      maxLength: 12,
+      unit: fc.constantFrom('a', ' ', '#', '+', ',', ';', '"', '\\', '<', '=', '/', 'ü', '\n'),
+    });
+    await fc.assert(
+      fc.asyncProperty(text, text, async (name, group) => {
+        expect(await read(name, [group])).toMatchObject({ commonName: name, organizations: [group] });
+      }),
+      { numRuns: 60, interruptAfterTimeLimit: 2000 },
+    );
+  });
+
+  it('says what a certificate is for', async () => {
+    const { publicKeyPem } = await generateKey();
+    const server = { names: ['a'], ips: [], publicKeyPem, ttlMs: hour };
+    expect(parseCertificate(await authority.issueServer(nowMs, server)).forClients).toBe(false);
+    expect(parseCertificate(await authority.issueServer(nowMs, { ...server, client: true })).forClients).toBe(true);
+    expect(parseCertificate(authority.certificatePem).forClients).toBe(true);
   });
 
   it('issues server certificates with names and addresses, for every kind of key', async () => {

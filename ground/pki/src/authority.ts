@@ -1,6 +1,7 @@
 /** A certificate authority: its own certificate and key, and what it issues. The X.509 writer is loaded at the first issue. */
 import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
 import type { Random } from '@polyanthus/ground-base/random';
+import type * as Library from '@peculiar/x509';
 import { pkiErrors } from './errors.ts';
 import { generateKey, type KeyPair } from './keys.ts';
 
@@ -37,7 +38,7 @@ export interface Authority extends AuthorityFiles {
 /** Clocks differ: everything is valid from this much before now. */
 const backdateMs = 5 * 60_000;
 
-type X509 = typeof import('@peculiar/x509');
+type X509 = typeof Library;
 
 async function x509(): Promise<X509> {
   // The library resolves its parts by decorators and needs this first, without declaring it.
@@ -52,6 +53,14 @@ const signing = { name: 'ECDSA', hash: 'SHA-256' } as const;
 async function importPrivate(pem: string): Promise<webcrypto.CryptoKey> {
   const der = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' });
   return webcrypto.subtle.importKey('pkcs8', der, { name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign']);
+}
+
+/** Attributes of a name in their order, one each. */
+type Subject = readonly (readonly [attribute: 'CN' | 'O', value: string])[];
+
+/** As UTF8String to the letter: in its plain form the library reads `#0c…` as DER, and a caller could name anybody. */
+function nameOf(library: X509, subject: Subject): InstanceType<X509['Name']> {
+  return new library.Name(subject.map(([attribute, utf8String]) => ({ [attribute]: [{ utf8String }] })));
 }
 
 /** DER of the SubjectPublicKeyInfo, whatever the kind of key. */
@@ -70,8 +79,8 @@ export async function createAuthority(options: {
   const ten = 10 * 365 * 86_400_000;
   const certificate = await library.X509CertificateGenerator.create({
     serialNumber: serial(options.random),
-    subject: [{ CN: [options.commonName] }],
-    issuer: [{ CN: [options.commonName] }],
+    subject: nameOf(library, [['CN', options.commonName]]),
+    issuer: nameOf(library, [['CN', options.commonName]]),
     notBefore: new Date(options.nowMs - backdateMs),
     notAfter: new Date(options.nowMs + (options.ttlMs ?? ten)),
     publicKey: new library.PublicKey(spki(publicKeyPem)),
@@ -95,7 +104,7 @@ export function loadAuthority(files: AuthorityFiles, random: Random): Authority 
     ...files,
     issueClient: (nowMs, wanted) =>
       issue(files, random, nowMs, {
-        subject: [{ CN: [wanted.commonName] }, ...wanted.organizations.map((organization) => ({ O: [organization] }))],
+        subject: [['CN', wanted.commonName], ...wanted.organizations.map((one) => ['O', one] as const)],
         publicKeyPem: wanted.publicKeyPem,
         ttlMs: wanted.ttlMs,
         server: false,
@@ -105,7 +114,7 @@ export function loadAuthority(files: AuthorityFiles, random: Random): Authority 
       }),
     issueServer: (nowMs, wanted) =>
       issue(files, random, nowMs, {
-        subject: [{ CN: [wanted.names[0] ?? wanted.ips[0] ?? 'server'] }],
+        subject: [['CN', wanted.names[0] ?? wanted.ips[0] ?? 'server']],
         publicKeyPem: wanted.publicKeyPem,
         ttlMs: wanted.ttlMs,
         server: true,
@@ -117,7 +126,7 @@ export function loadAuthority(files: AuthorityFiles, random: Random): Authority 
 }
 
 interface Leaf {
-  readonly subject: { readonly [attribute: string]: string[] }[];
+  readonly subject: Subject;
   readonly publicKeyPem: string;
   readonly ttlMs: number;
   readonly server: boolean;
@@ -139,8 +148,8 @@ async function issue(files: AuthorityFiles, random: Random, nowMs: number, leaf:
   ];
   const certificate = await library.X509CertificateGenerator.create({
     serialNumber: serial(random),
-    subject: leaf.subject,
-    issuer: issuer.subject,
+    subject: nameOf(library, leaf.subject),
+    issuer: issuer.subjectName,
     notBefore: new Date(nowMs - backdateMs),
     // Nothing outlives its issuer.
     notAfter: new Date(Math.min(nowMs + leaf.ttlMs, issuer.notAfter.getTime())),
@@ -176,7 +185,7 @@ export async function createCsr(pair: KeyPair, commonName: string): Promise<stri
     ['verify'],
   );
   const request = await library.Pkcs10CertificateRequestGenerator.create({
-    name: [{ CN: [commonName] }],
+    name: nameOf(library, [['CN', commonName]]),
     keys: { privateKey: await importPrivate(pair.privateKeyPem), publicKey },
     signingAlgorithm: signing,
   });
