@@ -71,7 +71,8 @@ async function calls(way: Way, callers: number): Promise<{ readonly p50Ms: numbe
 
 async function stream(way: Way): Promise<number> {
   const agent = new Agent({ keepAlive: true });
-  await get(way, agent, '/api');
+  // Once to warm up.
+  await get(way, agent, '/stream');
   const from = performance.now();
   const bytes = await get(way, agent, '/stream');
   agent.destroy();

@@ -9,7 +9,7 @@ import { relay } from '@polyanthus/ground-http/relay';
 import type { Status } from '@polyanthus/kube-objects/status';
 import { admitMemberRequest } from './agent-admit.ts';
 import { endsStream, fromRaw, toOutgoing } from './h2.ts';
-import { endToEnd, withoutLength } from './hop-headers.ts';
+import { declaredLength, endToEnd, withoutLength } from './hop-headers.ts';
 import { readStream, resetStream, watchForEnd, writeStream } from './stream-body.ts';
 import { controlAuthority, methodHeader, upgradedHeader } from './wire.ts';
 
@@ -117,21 +117,18 @@ async function forwardUpgrade(
 
 async function answer(stream: ServerHttp2Stream, response: HttpResponse, method = 'GET'): Promise<void> {
   const own = endToEnd(response.headers);
-  // A length on an answer that has no body by its status breaks the session at the other end.
-  const head = {
-    ':status': response.status,
-    ...toOutgoing(response.status === 204 || response.status === 205 ? withoutLength(own) : own),
-  };
   // Node gives these no body of its own accord, and then no trailers either.
   const bodiless = method === 'HEAD' || [204, 205, 304].includes(response.status);
-  const body = bodiless ? null : response.body;
   if (bodiless) discardBody(response.body);
+  const body = bodiless ? null : response.body;
+  const lengthStays = body !== null || method === 'HEAD' || response.status === 304;
+  const head = { ':status': response.status, ...toOutgoing(lengthStays ? own : withoutLength(own)) };
   if (body === null) {
     stream.respond(head, { endStream: true });
     return;
   }
   stream.respond(head, { waitForTrailers: true });
-  await writeStream(stream, body);
+  await writeStream(stream, body, declaredLength(own));
 }
 
 function statusResponse(status: Status): HttpResponse {

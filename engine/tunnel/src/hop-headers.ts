@@ -34,8 +34,14 @@ export function endToEnd(headers: HeaderValues): HeaderValues {
   return out;
 }
 
-/** For a stream of bytes after a switch of protocols: a length there breaks the whole session at the first byte above it. */
+/** For what has no body, or is a stream of bytes: a length that does not fit breaks the whole session at the other end. */
 export function withoutLength(headers: HeaderValues): HeaderValues {
   const { 'content-length': _length, ...rest } = headers;
   return rest;
+}
+
+/** The length that the headers declare, when it is one. */
+export function declaredLength(headers: HeaderValues): number | undefined {
+  const value = headers['content-length'];
+  return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
 }

@@ -13,7 +13,7 @@ import type {
 } from '@polyanthus/ground-http/message';
 import { tunnelErrors } from './errors.ts';
 import { endsStream, fromRaw, toOutgoing } from './h2.ts';
-import { endToEnd, withoutLength } from './hop-headers.ts';
+import { declaredLength, endToEnd, withoutLength } from './hop-headers.ts';
 import { readStream, resetStream, watchForEnd, writeStream, type ReadPace } from './stream-body.ts';
 import { memberAuthority, methodHeader, upgradedHeader } from './wire.ts';
 
@@ -42,12 +42,13 @@ export async function requestOn(
   request: HttpRequest,
   options: StreamOptions = {},
 ): Promise<HttpResponse> {
+  const own = endToEnd(request.headers);
   const head = {
     ':method': request.method,
     ':path': request.url,
     ':scheme': 'https',
     ':authority': options.authority ?? memberAuthority,
-    ...toOutgoing({ ...endToEnd(request.headers), ...options.own }),
+    ...toOutgoing({ ...(request.body === null ? withoutLength(own) : own), ...options.own }),
   };
   const { status, headers, body } = await send(ctx, session, head, request.body, options);
   return { status, headers, body };
@@ -99,7 +100,7 @@ async function send(
   ctx.signal.addEventListener('abort', abort, { once: true });
   stream.once('close', () => ctx.signal.removeEventListener('abort', abort));
   if (ctx.signal.aborted) abort();
-  if (body !== null && body !== 'pipe') void writeStream(stream, body).catch(() => undefined);
+  if (body !== null && body !== 'pipe') void writeStream(stream, body, declaredLength(head)).catch(() => undefined);
   try {
     return await answerOf(stream, body === 'pipe', options);
   } catch (error) {

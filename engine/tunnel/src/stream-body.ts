@@ -56,27 +56,36 @@ function cutOff(cause?: unknown): Error {
 
 /**
  * Writes a body and its end trailer; the stream was opened with `waitForTrailers`. Waits for the stream's window. When
- * the body throws, the stream is reset and the error thrown on; when the other end resets, the body is stopped in silence.
+ * the body throws or has not the length that was declared, the stream is reset and the error thrown on: HTTP/2 would take
+ * a wrong length for a reason to end the session. When the other end resets, the body is stopped in silence.
  */
-export async function writeStream(stream: Http2Stream, body: Exclude<Body, null>): Promise<void> {
+export async function writeStream(
+  stream: Http2Stream,
+  body: Exclude<Body, null>,
+  declaredBytes?: number,
+): Promise<void> {
   stream.once('wantTrailers', () => {
     if (!stream.destroyed && !stream.closed) stream.sendTrailers({ [endTrailer]: '1' });
   });
-  if (body instanceof Uint8Array) {
-    stream.end(body);
-    return;
-  }
   const window = new WriteWindow(stream);
+  let left = declaredBytes ?? Number.POSITIVE_INFINITY;
   try {
-    for await (const piece of body) {
+    for await (const piece of body instanceof Uint8Array ? [body] : body) {
       if (stream.destroyed || stream.closed) return;
+      left -= piece.length;
+      if (left < 0) throw wrongLength(declaredBytes);
       await window.write(piece);
     }
+    if (declaredBytes !== undefined && left > 0) throw wrongLength(declaredBytes);
   } catch (error) {
     resetStream(stream, error);
     throw error;
   }
   if (!stream.destroyed && !stream.closed) stream.end();
+}
+
+function wrongLength(declaredBytes: number | undefined): Error {
+  return httpErrors.error('ConnectionBroken', `a body has not the ${declaredBytes ?? 0} bytes that its head declared`);
 }
 
 /** What may wait in a stream to be sent. Node's own mark is emptied before it asks for more, which halves the rate. */

@@ -164,6 +164,34 @@ describe('a tunnel', () => {
     expect([answer.status, await text(answer.body)]).toEqual([413, 'too large']);
   });
 
+  it('survives heads that lie about their body, in both directions', async () => {
+    const { hub, ask } = await connected(async (_ctx, request) => ({
+      status: 200,
+      headers: { 'content-length': request.url.slice(1) },
+      body:
+        request.method === 'POST'
+          ? Buffer.from(await text(request.body))
+          : request.url === '/7'
+            ? null
+            : Buffer.from('12345'),
+    }));
+    const tunnel = await tunnelOf(ctx, hub);
+    expect(await text((await ask('/7')).body)).toBe('');
+    for (const length of ['4', '6']) {
+      await expect(ask(`/${length}`).then((answer) => text(answer.body))).rejects.toMatchObject({
+        code: 'ConnectionBroken',
+      });
+      const post = ask('/5', {
+        method: 'POST',
+        headers: { ...asAlice, 'content-length': length },
+        body: Buffer.from('12345'),
+      });
+      await expect(post.then((answer) => text(answer.body))).rejects.toMatchObject({ code: 'ConnectionBroken' });
+    }
+    expect(await text((await ask('/5')).body)).toBe('12345');
+    expect(hub.hub.localTunnel('uid-1')).toBe(tunnel);
+  });
+
   it('gives answers without a body as such', async () => {
     const { ask } = await connected(async (_ctx, request) => ({
       status: request.url === '/none' ? 204 : 200,
