@@ -33,6 +33,11 @@ export function textAnswer(status: number, text: string, headers: HeaderValues =
   };
 }
 
+/** The answer of paths that lead nowhere at all. */
+export function pageNotFound(): ServerResponse {
+  return textAnswer(404, '404 page not found\n');
+}
+
 /** The answer for a failure; what is no StatusError becomes InternalError with its message. */
 export function errorAnswer(error: unknown): ServerResponse {
   const { status } = toStatusError(error);

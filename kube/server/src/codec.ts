@@ -22,15 +22,10 @@ const maxDepth = 1000;
 
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
 
-/** `?fieldValidation`, Warn by default. Throws Invalid for another word. */
+/** `?fieldValidation`, Warn by default; other words were refused before (write-options.ts). */
 export function fieldValidation(query: URLSearchParams): FieldValidation {
-  const value = query.get('fieldValidation') ?? '';
-  if (value === '') return 'Warn';
-  if (value === 'Ignore' || value === 'Warn' || value === 'Strict') return value;
-  throw statusError(
-    'Invalid',
-    `fieldValidation: Unsupported value: ${JSON.stringify(value)}: supported values: "Ignore", "Warn", "Strict"`,
-  );
+  const value = query.get('fieldValidation');
+  return value === 'Ignore' || value === 'Strict' ? value : 'Warn';
 }
 
 /** The whole body; above 3 MiB it is RequestEntityTooLarge. */
@@ -80,10 +75,12 @@ export async function readJsonBody(scope: Pick<Scope, 'request'>): Promise<JsonO
   return value;
 }
 
-/** The first 30 bytes of a body, as apiserver shows them. */
+/** The first 30 bytes of a body as apiserver shows them: text when it looks like JSON, else hexadecimal. */
 function summary(bytes: Uint8Array): string {
-  const text = new TextDecoder().decode(bytes.subarray(0, 30));
-  return bytes.length > 30 ? `${JSON.stringify(text)} ...` : JSON.stringify(text);
+  if (bytes.length === 0) return '<empty>';
+  const part = Buffer.from(bytes.subarray(0, 30));
+  const text = part[0] === 0x7b ? part.toString() : part.toString('hex');
+  return bytes.length > 30 ? `${text} ...` : text;
 }
 
 const isObject = (value: JsonValue): value is JsonObject =>
@@ -120,16 +117,18 @@ export function checkKind(value: JsonObject, { type }: ResourceDefinition): ApiO
   const wanted = apiVersionOf(type);
   const apiVersion = value['apiVersion'] === undefined || value['apiVersion'] === '' ? wanted : value['apiVersion'];
   const kind = value['kind'] === undefined || value['kind'] === '' ? type.kind : value['kind'];
+  if (kind !== type.kind) {
+    const version = String(apiVersion).split('/').at(-1) ?? '';
+    const own = type.group === '' ? 'core' : type.group.split('.')[0];
+    throw statusError(
+      'BadRequest',
+      `${String(kind)} in version ${JSON.stringify(version)} cannot be handled as a ${type.kind}: converting (${version}.${String(kind)}) to (${own}.${type.kind}): unknown conversion`,
+    );
+  }
   if (apiVersion !== wanted) {
     throw statusError(
       'BadRequest',
       `the API version in the data (${String(apiVersion)}) does not match the expected API version (${wanted})`,
-    );
-  }
-  if (kind !== type.kind) {
-    throw statusError(
-      'BadRequest',
-      `${String(kind)} in version "${type.version}" cannot be handled as a ${type.kind}: converting (v1.${String(kind)}) to (v1.${type.kind}): unknown conversion`,
     );
   }
   const { metadata } = value;

@@ -14,12 +14,13 @@ export function writeToken(revision: number, start: string): string {
 
 /** Throws BadRequest for anything that `writeToken` did not make. */
 export function readToken(token: string): ContinueToken {
-  const refuse = (why: string): Error => statusError('BadRequest', `continue key is not valid: ${why}`);
+  const refuse = (why: string): Error =>
+    statusError('BadRequest', `invalid continue token: continue key is not valid: ${why}`);
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(token, 'base64url').toString());
   } catch {
-    throw refuse('it is not one of ours');
+    throw refuse('illegal base64 data at input byte 0');
   }
   const { v, rv, start } = (value ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
   if (v !== 'meta.k8s.io/v1') throw refuse(`server does not recognize this encoded version ${JSON.stringify(v ?? '')}`);

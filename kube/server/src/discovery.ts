@@ -1,4 +1,5 @@
 /** Discovery: what this cluster serves, as the old documents (/api, /apis, /apis/g/v) and as the aggregated one. */
+import { createHash } from 'node:crypto';
 import type { ServerResponse } from '@polyanthus/ground-http/message';
 import { jsonAnswer } from './answers.ts';
 import { acceptedRanges } from './negotiation.ts';
@@ -86,6 +87,12 @@ function resourceList(cluster: Cluster, group: string, version: string): object 
   return { kind: 'APIResourceList', ...(group === '' ? {} : { apiVersion: 'v1' }), groupVersion, resources };
 }
 
+/** Tells clients when the storage version changes (apiserver StorageVersionHash). */
+function storageHash({ storage, type }: ResourceDefinition): string {
+  const text = `${storage.group}/${storage.version}/${type.kind}`;
+  return createHash('sha256').update(text).digest().subarray(0, 8).toString('base64');
+}
+
 function legacyResources(definition: ResourceDefinition): object[] {
   const { type, singular, shortNames, categories, verbs, subresources } = definition;
   return [
@@ -97,6 +104,7 @@ function legacyResources(definition: ResourceDefinition): object[] {
       verbs,
       ...(shortNames.length === 0 ? {} : { shortNames }),
       ...(categories.length === 0 ? {} : { categories }),
+      ...(verbs.includes('list') ? { storageVersionHash: storageHash(definition) } : {}),
     },
     ...[...subresources.values()].map((one) => ({
       name: `${type.resource}/${one.name}`,

@@ -2,13 +2,13 @@
 import type { Context } from '@polyanthus/ground-base/context';
 import type { ServerRequest, ServerResponse } from '@polyanthus/ground-http/message';
 import type { UserInfo } from '@polyanthus/kube-access/user';
-import { jsonAnswer, textAnswer } from './answers.ts';
+import { errorAnswer, jsonAnswer, pageNotFound, textAnswer } from './answers.ts';
 import type { Cluster } from './cluster.ts';
 import { serveDiscovery } from './discovery.ts';
 import { serveHealth } from './health.ts';
 import { openApiV2 } from './openapi/v2.ts';
 import { openApiV3 } from './openapi/v3.ts';
-import { methodNotAllowed, noSuchPath } from './router.ts';
+import { methodNotAllowed } from './router.ts';
 import { versionInfo } from './version-info.ts';
 
 export interface DocumentRequest {
@@ -24,7 +24,7 @@ export interface DocumentRequest {
 export async function serveDocument(asked: DocumentRequest): Promise<ServerResponse> {
   const path = asked.path.replace(/\/+$/, '') || '/';
   const { method } = asked.request;
-  if (method !== 'GET' && method !== 'HEAD') throw isKnown(path) ? methodNotAllowed() : noSuchPath();
+  if (method !== 'GET' && method !== 'HEAD') return isKnown(path) ? errorAnswer(methodNotAllowed()) : pageNotFound();
   if (path === '/version') return jsonAnswer(200, versionInfo);
   if (path === '/metrics') return textAnswer(200, asked.cluster.metrics.expose());
   if (path === '/openapi/v2') return openApiV2(asked);
@@ -33,7 +33,7 @@ export async function serveDocument(asked: DocumentRequest): Promise<ServerRespo
   if (health !== undefined) return health;
   const discovery = serveDiscovery(asked, path);
   if (discovery !== undefined) return discovery;
-  throw noSuchPath();
+  return pageNotFound();
 }
 
 const isKnown = (path: string): boolean =>

@@ -22,7 +22,24 @@ export function createFaults(object: ApiObject, definition: ResourceDefinition):
     for (const fault of definition.strategy.nameFaults(name, false))
       faults.push(invalidValue('metadata.name', name, fault));
   faults.push(...namespaceFaults(metadata, definition));
-  return [...faults, ...commonFaults(metadata)];
+  return [...faults, ...commonFaults(metadata), ...(definition.custom ? [] : finalizerFaults(metadata))];
+}
+
+const standardFinalizers: ReadonlySet<string> = new Set(['orphan', 'foregroundDeletion', 'kubernetes']);
+
+/** Built-in kinds take only standard finalizers and those with a domain. */
+function finalizerFaults({ finalizers = [] }: ApiMeta): Faults {
+  return finalizers.flatMap((one, index) =>
+    one.includes('/') || standardFinalizers.has(one)
+      ? []
+      : [
+          invalidValue(
+            `metadata.finalizers[${index}]`,
+            one,
+            'name is neither a standard finalizer name nor is it fully qualified',
+          ),
+        ],
+  );
 }
 
 function namespaceFaults({ namespace = '' }: ApiMeta, { type }: ResourceDefinition): Faults {

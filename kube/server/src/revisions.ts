@@ -1,5 +1,4 @@
 /** resourceVersion as clients send it. */
-import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import { StatusError, statusError } from '@polyanthus/kube-objects/status';
 import type { Store } from './store/store.ts';
 
@@ -9,10 +8,7 @@ export function parseRevision(text: string): number | undefined {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text)))
     throw statusError(
       'BadRequest',
-      `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
-      {
-        causes: [invalidValue('resourceVersion', text, 'not a number')],
-      },
+      `invalid resource version: resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
     );
   return Number(text);
 }

@@ -14,6 +14,8 @@ import { patchVerb } from './verbs/patch.ts';
 import { updateVerb } from './verbs/update.ts';
 import { watchVerb } from './verbs/watch.ts';
 
+import { checkWriteOptions } from './write-options.ts';
+
 type Verb = (scope: Scope) => ServerResponse | Promise<ServerResponse>;
 
 const verbs: Readonly<Record<string, Verb>> = {
@@ -48,6 +50,7 @@ export async function serveResource(scope: Scope, verb: string): Promise<ServerR
   }
   const fn = verbs[verb];
   if (fn === undefined || !scope.definition.verbs.includes(verb)) throw methodNotAllowed();
+  checkWriteOptions(scope, verb);
   return fn(scope);
 }
 
@@ -65,5 +68,6 @@ function serveSubresource(scope: Scope, verb: string): Promise<ServerResponse> |
     throw statusError('InternalError', `${name} of ${resourceKey(scope.definition)} is not served here`);
   const fn = verbs[verb];
   if (fn === undefined) throw methodNotAllowed();
+  checkWriteOptions(scope, verb);
   return fn(scope);
 }

@@ -5,7 +5,6 @@ import {
   type FieldSelectorMatcher,
   type LabelSelectorMatcher,
 } from '@polyanthus/kube-objects/selectors';
-import { apiVersionOf } from '@polyanthus/kube-objects/resource';
 import { statusError } from '@polyanthus/kube-objects/status';
 import type { ObjectIndex } from './store/store.ts';
 import type { Scope } from './scope.ts';
@@ -27,13 +26,13 @@ export function selectionOf(scope: Scope): Selection {
   if (definition.type.namespaced) known.add('metadata.namespace');
   for (const { field } of fields.requirements) {
     if (known.has(field)) continue;
-    const text =
-      definition.custom || definition.type.group !== '' || definition.selectableFields.length === 0
-        ? `field label not supported: ${field}`
-        : `field label not supported: ${field}`;
+    const special = definition.custom || definition.selectableFields.length > 0;
+    const only = definition.type.namespaced ? '"metadata.name", "metadata.namespace"' : '"metadata.name"';
     throw statusError(
       'BadRequest',
-      `Unable to find ${JSON.stringify(`${apiVersionOf(definition.type)}, Resource=${definition.type.resource}`).replace('/v', '/v')} that match label selector ${JSON.stringify(query.get('labelSelector') ?? '')}, field selector ${JSON.stringify(query.get('fieldSelector') ?? '')}: ${text}`,
+      special
+        ? `field label not supported: ${field}`
+        : `${JSON.stringify(field)} is not a known field selector: only ${only}`,
     );
   }
   if (name !== '') {

@@ -2,8 +2,10 @@
 import { nameSuffix } from '@polyanthus/ground-base/random';
 import { equalJson } from '@polyanthus/kube-objects/json-value';
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
-import { alreadyExists, conflict, invalid, notFound, statusError } from '@polyanthus/kube-objects/status';
+import { normalizeNative } from '@polyanthus/kube-objects/native';
+import { alreadyExists, conflict, notFound, statusError } from '@polyanthus/kube-objects/status';
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
+import { invalidObject } from './invalid.ts';
 import { admit } from './admission/admit.ts';
 import { timestamp, withMeta, without, type ApiObject } from './api-object.ts';
 import { encodeAt, indexOf, readStored, toStorage } from './encode.ts';
@@ -57,6 +59,7 @@ async function prepareCreate(scope: Scope, draft: ApiObject, track: boolean): Pr
       'BadRequest',
       'the namespace of the provided object does not match the namespace sent on the request',
     );
+  if (!definition.custom) draft = normalizeNative(draft, definition.schema) as ApiObject;
   draft = withMeta(draft, {
     namespace: namespace === '' ? undefined : namespace,
     uid: cluster.random.uuid(),
@@ -67,6 +70,8 @@ async function prepareCreate(scope: Scope, draft: ApiObject, track: boolean): Pr
     deletionGracePeriodSeconds: undefined,
     selfLink: undefined,
   });
+  // Before admission, as kube-apiserver does: what the server itself sets has no manager.
+  if (track) draft = trackFields(scope, undefined, draft);
   const admitted = await admit(scope, 'CREATE', draft, undefined);
   const prepared = strategy.prepare?.(admitted, undefined, moment(scope)) ?? admitted;
   const faults = [
@@ -74,8 +79,8 @@ async function prepareCreate(scope: Scope, draft: ApiObject, track: boolean): Pr
     ...cluster.schemaFaults(definition, prepared, undefined),
     ...(strategy.faults?.(prepared, undefined, moment(scope)) ?? []),
   ];
-  if (faults.length > 0) throw invalid(type.group, type.kind, prepared.metadata.name ?? '', faults);
-  return track ? trackFields(scope, undefined, prepared) : prepared;
+  if (faults.length > 0) throw invalidObject(type.group, type.kind, prepared.metadata.name ?? '', faults);
+  return prepared;
 }
 
 async function insert(scope: Scope, key: string, object: ApiObject): Promise<StoredObject | undefined> {
@@ -145,15 +150,21 @@ function checkVersion(scope: Scope, draft: ApiObject, stored: StoredObject): voi
       type.group,
       type.resource,
       scope.name,
-      `StorageError: invalid object, Code: 4, Key: /${stored.key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current}`,
+      `StorageError: invalid object, Code: 4, Key: ${registryKey(scope)}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current}`,
     );
   if (resourceVersion === '') {
     if (strategy.unconditionalUpdate) return;
-    throw invalid(type.group, type.kind, scope.name, [
+    throw invalidObject(type.group, type.resource, scope.name, [
       invalidValue('metadata.resourceVersion', 0, 'must be specified for an update'),
     ]);
   }
   if (resourceVersion !== String(stored.revision)) throw conflict(type.group, type.resource, scope.name, modified);
+}
+
+/** The key as etcd has it, for one message. */
+function registryKey({ definition: { type, custom }, namespace, name }: Scope): string {
+  const parts = ['registry', custom ? type.group : '', type.resource, namespace, name];
+  return `/${parts.filter((part) => part !== '').join('/')}`;
 }
 
 async function prepareUpdate(
@@ -166,18 +177,19 @@ async function prepareUpdate(
   const { strategy, type } = definition;
   let after: ApiObject = { ...draft, metadata: carryMeta(draft.metadata, before.metadata) };
   after = keepOtherParts(scope, after, before);
+  if (options.track) after = trackFields(scope, before, after);
   after = await admit(scope, 'UPDATE', after, before);
   after = strategy.prepare?.(after, before, moment(scope)) ?? after;
-  after = bumpGeneration(definition, after, before);
+  if (scope.subresource !== 'binding') after = bumpGeneration(definition, after, before);
   if (options.validate !== false) {
     const faults = [
       ...updateFaults(after.metadata, before.metadata),
       ...scope.cluster.schemaFaults(definition, after, before),
       ...(strategy.faults?.(after, before, moment(scope)) ?? []),
     ];
-    if (faults.length > 0) throw invalid(type.group, type.kind, scope.name, faults);
+    if (faults.length > 0) throw invalidObject(type.group, type.kind, scope.name, faults);
   }
-  return options.track ? trackFields(scope, before, after) : after;
+  return after;
 }
 
 /** The object's endpoint never changes status; the status endpoint changes nothing else (but managedFields). */

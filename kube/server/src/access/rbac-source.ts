@@ -18,17 +18,16 @@ export function rbacSource(cluster: Cluster): RbacSource {
     const watch = cluster.store.watch(prefix, cluster.store.revision, () => void (version += 1));
     cluster.onClose(() => watch.close());
   }
-  const one = <T>(resource: string, namespace: string, name: string): T | undefined => {
+  const one = (resource: string, namespace: string, name: string): unknown => {
     const stored = cluster.find(group, resource, namespace, name);
-    return stored === undefined ? undefined : (parseStored(stored) as unknown as T);
+    return stored === undefined ? undefined : parseStored(stored);
   };
-  const all = <T>(resource: string): readonly T[] =>
-    cluster.listAll(group, resource).map((stored) => parseStored(stored) as unknown as T);
+  const all = (resource: string): unknown => cluster.listAll(group, resource).map(parseStored);
   return {
     version: () => version,
-    clusterRole: (name) => one<ClusterRole>('clusterroles', '', name),
-    role: (namespace, name) => one<Role>('roles', namespace, name),
-    clusterRoleBindings: () => all<RoleBinding>('clusterrolebindings'),
-    roleBindings: () => all<RoleBinding>('rolebindings'),
+    clusterRole: (name) => one('clusterroles', '', name) as ClusterRole | undefined,
+    role: (namespace, name) => one('roles', namespace, name) as Role | undefined,
+    clusterRoleBindings: () => all('clusterrolebindings') as readonly RoleBinding[],
+    roleBindings: () => all('rolebindings') as readonly RoleBinding[],
   };
 }

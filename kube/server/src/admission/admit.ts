@@ -3,6 +3,7 @@ import type { ApiObject } from '../api-object.ts';
 import type { Scope } from '../scope.ts';
 import { lifecycle } from './namespace-lifecycle.ts';
 import { requester } from './csr.ts';
+import { podDefaults } from './pod-defaults.ts';
 import { serviceAccount } from './service-account.ts';
 import { clusterIp } from './cluster-ip.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
@@ -17,7 +18,14 @@ export type AdmissionPlugin = (
   before: ApiObject | undefined,
 ) => ApiObject | Promise<ApiObject>;
 
-const plugins: readonly AdmissionPlugin[] = [lifecycle, serviceAccount, clusterIp, rbacEscalation, requester];
+const plugins: readonly AdmissionPlugin[] = [
+  lifecycle,
+  serviceAccount,
+  podDefaults,
+  clusterIp,
+  rbacEscalation,
+  requester,
+];
 
 /** Runs the plugins. */
 export async function admit(

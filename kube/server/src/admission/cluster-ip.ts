@@ -1,6 +1,6 @@
 /** Gives Services their cluster IP out of the cluster's range. */
-import { invalid } from '@polyanthus/kube-objects/status';
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
+import { invalidObject } from '../invalid.ts';
 import { objectAt, textAt, type ApiObject } from '../api-object.ts';
 import { parseStored } from '../encode.ts';
 import type { Scope } from '../scope.ts';
@@ -26,9 +26,11 @@ export function clusterIp(
   const asked = textAt(spec, 'clusterIP') || had;
   const address = asked === '' ? allocate(scope) : asked;
   if (asked !== '' && asked !== 'None' && asked !== had && usedAddresses(scope).has(asked))
-    throw invalid('', 'Service', object.metadata.name ?? '', [
+    throw invalidObject('', 'Service', object.metadata.name ?? '', [
       invalidValue('spec.clusterIPs', [asked], `failed to allocate IP ${asked}: provided IP is already allocated`),
     ]);
+  // Headless and without a selector: whoever writes the endpoints decides on families.
+  const dual = address === 'None' && spec['selector'] === undefined;
   return {
     ...object,
     spec: {
@@ -36,8 +38,8 @@ export function clusterIp(
       type: kind,
       clusterIP: address,
       clusterIPs: [address],
-      ...(spec['ipFamilies'] === undefined ? { ipFamilies: ['IPv4'] } : {}),
-      ...(spec['ipFamilyPolicy'] === undefined ? { ipFamilyPolicy: 'SingleStack' } : {}),
+      ...(spec['ipFamilies'] === undefined ? { ipFamilies: dual ? ['IPv4', 'IPv6'] : ['IPv4'] } : {}),
+      ...(spec['ipFamilyPolicy'] === undefined ? { ipFamilyPolicy: dual ? 'RequireDualStack' : 'SingleStack' } : {}),
     },
   };
 }
@@ -60,7 +62,7 @@ function allocate(scope: Scope): string {
     const address = `${prefix}${host >> 8}.${host & 255}`;
     if (!used.has(address)) return address;
   }
-  throw invalid('', 'Service', '', [
+  throw invalidObject('', 'Service', '', [
     invalidValue('spec.clusterIPs', [], 'failed to allocate a serviceIP: range is full'),
   ]);
 }

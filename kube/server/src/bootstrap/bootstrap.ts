@@ -5,11 +5,16 @@ import type { Cluster } from '../cluster.ts';
 import { encodeAt, indexOf } from '../encode.ts';
 import { keyOf } from '../registry/keys.ts';
 import { bootstrapNamespaces } from './namespaces.ts';
+import { bootstrapPriorityClasses } from './priority-classes.ts';
 import { bootstrapRoles } from './roles.ts';
 
 /** Fills an empty cluster. */
 export async function bootstrap(ctx: Context, cluster: Cluster): Promise<void> {
-  await Promise.all([...bootstrapNamespaces, ...bootstrapRoles].map((object) => ensure(ctx, cluster, object)));
+  await Promise.all(
+    [...bootstrapNamespaces, ...bootstrapRoles, ...bootstrapPriorityClasses].map((object) =>
+      ensure(ctx, cluster, object),
+    ),
+  );
 }
 
 async function ensure(ctx: Context, cluster: Cluster, object: ApiObject): Promise<void> {

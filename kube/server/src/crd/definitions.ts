@@ -10,7 +10,8 @@ import type { Conversion, ResourceDefinition, ScalePaths, Subresource } from '..
 type CrdSpec = CustomResourceDefinition['spec'];
 type CrdVersion = CrdSpec['versions'][number];
 
-const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+/** In the order of kube-apiserver's discovery. */
+const verbs = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch'];
 
 /** Definitions of all served versions; empty when none is served. `ending`: nothing new may be created. */
 export function crdDefinitions(crd: CustomResourceDefinition, ending: boolean): ResourceDefinition[] {

@@ -47,7 +47,7 @@ function versionsFaults(spec: JsonObject): Faults {
       faults.push(invalidValue(`${path}.name`, textAt(version, 'name'), fault));
     const schema = objectAt(version, 'schema')['openAPIV3Schema'];
     const at = versions.length === 1 ? 'spec.validation.openAPIV3Schema' : `${path}.schema.openAPIV3Schema`;
-    if (schema === undefined) faults.push(requiredValue(`${path}.schema.openAPIV3Schema`, 'schemas are required'));
+    if (schema === undefined) faults.push(requiredValue(`${path}.schema.openAPIV3Schema`));
     else faults.push(...structuralErrors(schema, at));
   });
   const stored = versions.filter((version) => version['storage'] === true);

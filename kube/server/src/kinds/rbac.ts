@@ -11,8 +11,7 @@ export function roleFaults(after: ApiObject): Faults {
   const faults: StatusCause[] = [];
   listAt(after, 'rules').forEach((rule, index) => {
     const path = `rules[${index}]`;
-    if (strings(rule['verbs']).length === 0)
-      faults.push(requiredValue(`${path}.verbs`, 'verbs must contain at least one value'));
+    const verbless = strings(rule['verbs']).length === 0;
     const urls = strings(rule['nonResourceURLs']);
     if (urls.length > 0) {
       if (after.kind === 'Role')
@@ -27,12 +26,14 @@ export function roleFaults(after: ApiObject): Faults {
             'rules cannot apply to both regular resources and non-resource URLs',
           ),
         );
+      if (verbless) faults.push(requiredValue(`${path}.verbs`));
       return;
     }
     if (strings(rule['apiGroups']).length === 0)
       faults.push(requiredValue(`${path}.apiGroups`, 'resource rules must supply at least one api group'));
     if (strings(rule['resources']).length === 0)
       faults.push(requiredValue(`${path}.resources`, 'resource rules must supply at least one resource'));
+    if (verbless) faults.push(requiredValue(`${path}.verbs`));
   });
   return faults;
 }
@@ -56,6 +57,12 @@ export function bindingFaults(after: ApiObject, before: ApiObject | undefined): 
       faults.push(requiredValue(`${path}.namespace`));
   });
   if (before !== undefined && !equalJson(after['roleRef'], before['roleRef']))
-    faults.push(invalidValue('roleRef', after['roleRef'], 'cannot change roleRef'));
+    faults.push(
+      invalidValue(
+        'roleRef',
+        { APIGroup: textAt(ref, 'apiGroup'), Kind: textAt(ref, 'kind'), Name: textAt(ref, 'name') },
+        'field is immutable',
+      ),
+    );
   return faults;
 }

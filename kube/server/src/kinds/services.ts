@@ -25,6 +25,6 @@ export function serviceFaults(after: ApiObject, before: ApiObject | undefined): 
   const had = textAt(old, 'clusterIP');
   const keeps = type !== 'ExternalName' && textAt(old, 'type') !== 'ExternalName';
   if (had !== '' && keeps && textAt(spec, 'clusterIP') !== had)
-    faults.push(invalidValue('spec.clusterIPs[0]', textAt(spec, 'clusterIP'), 'may not change once set'));
+    faults.push(invalidValue('spec.clusterIPs[0]', [textAt(spec, 'clusterIP')], 'may not change once set'));
   return faults;
 }

@@ -1,5 +1,5 @@
 /** How built-in kinds differ from the rule, by `resource.group` (kube-apiserver pkg/registry). */
-import { dns1035Label, dns1123Label, pathSegmentName } from '@polyanthus/kube-objects/names';
+import { dns1123Label, pathSegmentName } from '@polyanthus/kube-objects/names';
 import { conversionFaults, crdFaults } from '../crd/faults.ts';
 import { cleanupFinalizer, prepareCrd } from '../crd/prepare.ts';
 import { labelName, subdomainName } from '../metadata.ts';
@@ -21,8 +21,6 @@ const base: Strategy = {
 };
 
 const pathName = (name: string): readonly string[] => pathSegmentName(name);
-const serviceName = (name: string, prefix: boolean): readonly string[] =>
-  dns1035Label(prefix && name.endsWith('-') ? `${name.slice(0, -1)}a` : name);
 
 const generation = { tracksGeneration: true } as const;
 
@@ -32,7 +30,7 @@ const special: Readonly<Record<string, Partial<Strategy>>> = {
     prepare: prepareNamespace,
   },
   pods: { ...generation, prepare: preparePod, faults: podFaults, fields: podFields, grace: podGrace },
-  services: { nameFaults: serviceName, faults: serviceFaults },
+  services: { nameFaults: labelName, faults: serviceFaults },
   secrets: { prepare: prepareSecret, faults: configFaults },
   configmaps: { faults: configFaults },
   serviceaccounts: {},

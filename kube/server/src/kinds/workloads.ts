@@ -16,11 +16,15 @@ export function workloadSelectorFaults(after: ApiObject, before: ApiObject | und
   const selector = spec['selector'] as LabelSelectorObject | undefined;
   const template = objectAt(spec, 'template');
   const labels = objectAt(objectAt(template, 'metadata'), 'labels') as Readonly<Record<string, string>>;
-  if (selector === undefined || selector === null) faults.push(requiredValue('spec.selector'));
-  else if (Object.keys(selector).length === 0)
+  const mismatch = '`selector` does not match template `labels`';
+  const none = selector === undefined || selector === null;
+  if (none) faults.push(requiredValue('spec.selector'));
+  if (none && Object.keys(labels).length === 0)
+    faults.push(invalidValue('spec.template.metadata.labels', null, mismatch));
+  else if (!none && Object.keys(selector).length === 0)
     faults.push(invalidValue('spec.selector', {}, `empty selector is invalid for ${after.kind.toLowerCase()}`));
-  else if (!labelSelectorMatcher(selector).matches(labels))
-    faults.push(invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
+  else if (!none && !labelSelectorMatcher(selector).matches(labels))
+    faults.push(invalidValue('spec.template.metadata.labels', labels, mismatch));
   faults.push(...podSpecFaults(objectAt(template, 'spec'), 'spec.template.spec'));
   const oldSelector = before === undefined ? undefined : objectAt(before, 'spec')['selector'];
   if (before !== undefined && !equalJson(spec['selector'], oldSelector))

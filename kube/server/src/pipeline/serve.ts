@@ -3,7 +3,7 @@ import { withTimeout, type Context } from '@polyanthus/ground-base/context';
 import type { ServerRequest, ServerResponse } from '@polyanthus/ground-http/message';
 import type { Attributes, UserInfo } from '@polyanthus/kube-access/user';
 import { impersonated, type Authenticate } from '../access/authentication.ts';
-import { errorAnswer } from '../answers.ts';
+import { errorAnswer, pageNotFound } from '../answers.ts';
 import type { Cluster } from '../cluster.ts';
 import { serveDocument } from '../documents.ts';
 import { forbiddenAnswer } from '../forbidden.ts';
@@ -75,7 +75,8 @@ async function authorised(ctx: Context, parts: PipelineParts, parsed: Parsed): P
   if (!decision.allowed) throw forbiddenAnswer(attributes, decision.reason);
   if (target.kind === 'other') return serveDocument({ ctx, cluster, request, query, user, path: target.path });
   const definition = cluster.registry.find(target.group, target.version, target.resource);
-  if (definition === undefined || !fitsScope(target, definition.type.namespaced)) throw noSuchPath();
+  if (definition === undefined || !fitsScope(target, definition.type.namespaced))
+    return knownVersion(cluster, target) ? errorAnswer(noSuchPath()) : pageNotFound();
   if (verb === '' || (verb === 'create' && definition.type.namespaced && target.namespace === ''))
     throw methodNotAllowed();
   const warnings = new Set<string>();
@@ -95,6 +96,11 @@ async function authorised(ctx: Context, parts: PipelineParts, parsed: Parsed): P
   return warnings.size === 0
     ? response
     : { ...response, headers: { ...response.headers, warning: [...warnings].map(warningHeader) } };
+}
+
+/** Whether anything is served at this group and version. */
+function knownVersion(cluster: Cluster, { group, version }: Target & { readonly kind: 'resource' }): boolean {
+  return cluster.registry.all().some(({ type }) => type.group === group && type.version === version);
 }
 
 /** Whether the path's form fits the resource's scope: only collections may be asked for in all namespaces. */

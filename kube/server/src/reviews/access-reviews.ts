@@ -1,8 +1,10 @@
 /** Self-, Local- and SubjectAccessReview: may this user do that? */
 import type { ServerResponse } from '@polyanthus/ground-http/message';
 import type { Attributes, UserInfo } from '@polyanthus/kube-access/user';
+import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { statusError } from '@polyanthus/kube-objects/status';
+import { invalidObject } from '../invalid.ts';
 import { jsonAnswer } from '../answers.ts';
 import { objectAt, textAt, type ApiObject } from '../api-object.ts';
 import { readObject } from '../codec.ts';
@@ -61,11 +63,11 @@ function attributesOf(review: ApiObject, user: UserInfo): Attributes {
   const spec = objectAt(review, 'spec');
   const resource = spec['resourceAttributes'] as JsonObject | undefined;
   const other = spec['nonResourceAttributes'] as JsonObject | undefined;
+  // The kind is missing in the real answer too.
   if ((resource === undefined) === (other === undefined))
-    throw statusError(
-      'Invalid',
-      `${review.kind}.authorization.k8s.io "" is invalid: spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified`,
-    );
+    throw invalidObject('authorization.k8s.io', '', '', [
+      invalidValue('spec', null, 'exactly one of nonResourceAttributes or resourceAttributes must be specified'),
+    ]);
   if (resource === undefined)
     return { kind: 'nonResource', user, verb: textAt(other ?? {}, 'verb'), path: textAt(other ?? {}, 'path') };
   return {

@@ -1,7 +1,7 @@
 /** TokenReview: whose token is this? */
 import type { ServerResponse } from '@polyanthus/ground-http/message';
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
-import { invalid } from '@polyanthus/kube-objects/status';
+import { invalidObject } from '../invalid.ts';
 import { jsonAnswer } from '../answers.ts';
 import { objectAt, textAt } from '../api-object.ts';
 import { readObject } from '../codec.ts';
@@ -14,7 +14,7 @@ export async function tokenReview(scope: Scope): Promise<ServerResponse> {
   const spec = objectAt(review, 'spec');
   const token = textAt(spec, 'token');
   if (token === '')
-    throw invalid('authentication.k8s.io', 'TokenReview', '', [
+    throw invalidObject('authentication.k8s.io', 'TokenReview', '', [
       invalidValue('spec.token', '', 'token must not be empty'),
     ]);
   const given = spec['audiences'];

@@ -4,9 +4,10 @@ import { applyJsonPatch } from '@polyanthus/kube-objects/json-patch';
 import { applyMergePatch } from '@polyanthus/kube-objects/merge-patch';
 import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
 import { labelSelectorMatcher, type LabelSelectorObject } from '@polyanthus/kube-objects/selectors';
-import { invalid, statusError } from '@polyanthus/kube-objects/status';
+import { statusError } from '@polyanthus/kube-objects/status';
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
-import { jsonAnswer } from '../answers.ts';
+import { invalidObject } from '../invalid.ts';
+import { jsonAnswer, toStatusError } from '../answers.ts';
 import type { ApiObject } from '../api-object.ts';
 import { readJsonBody } from '../codec.ts';
 import { readStored } from '../encode.ts';
@@ -28,7 +29,7 @@ export async function scaleVerb(scope: Scope, verb: string): Promise<ServerRespo
       const metadata = (scale['metadata'] ?? {}) as JsonObject;
       const replicas = ((scale['spec'] ?? {}) as JsonObject)['replicas'] ?? 0;
       if (typeof replicas !== 'number' || replicas < 0)
-        throw invalid('autoscaling', 'Scale', scope.name, [
+        throw invalidObject('autoscaling', 'Scale', scope.name, [
           invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0'),
         ]);
       const after = setAt(before, paths.specReplicas, replicas) as ApiObject;
@@ -59,8 +60,10 @@ async function patchedScale(scope: Scope): Promise<ScaleChange> {
 }
 
 /** The Scale of an object. */
-export function scaleOf(_scope: Scope, paths: ScalePaths, object: ApiObject): JsonObject {
+export function scaleOf(scope: Scope, paths: ScalePaths, object: ApiObject): JsonObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  if (scope.definition.custom && at(object, paths.specReplicas) === undefined)
+    throw toStatusError(new Error(`the spec replicas field ${JSON.stringify(paths.specReplicas)} does not exist`));
   const selector = paths.labelSelector === undefined ? undefined : at(object, paths.labelSelector);
   const text = typeof selector === 'string' ? selector : selectorText(selector);
   return {

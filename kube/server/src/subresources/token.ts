@@ -3,7 +3,8 @@ import type { ServerResponse } from '@polyanthus/ground-http/message';
 import { issueToken, tokenSeconds, type BoundObject } from '@polyanthus/kube-access/service-account-tokens';
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
-import { conflict, invalid, notFound } from '@polyanthus/kube-objects/status';
+import { conflict, notFound } from '@polyanthus/kube-objects/status';
+import { invalidObject } from '../invalid.ts';
 import { jsonAnswer } from '../answers.ts';
 import { objectAt, textAt, timestamp } from '../api-object.ts';
 import { readJsonBody } from '../codec.ts';
@@ -21,7 +22,7 @@ export async function requestToken(scope: Scope): Promise<ServerResponse> {
     expirationSeconds < tokenSeconds.min ||
     expirationSeconds > tokenSeconds.max
   )
-    throw invalid('authentication.k8s.io', 'TokenRequest', '', [
+    throw invalidObject('authentication.k8s.io', 'TokenRequest', '', [
       invalidValue('spec.expirationSeconds', expirationSeconds, 'may not specify a duration less than 10 minutes'),
     ]);
   const given = spec['audiences'];
@@ -62,7 +63,7 @@ function boundObject(scope: Scope, spec: JsonObject): BoundObject | undefined {
   if (kind === '') return undefined;
   const resource = resources[kind];
   if (resource === undefined)
-    throw invalid('authentication.k8s.io', 'TokenRequest', '', [
+    throw invalidObject('authentication.k8s.io', 'TokenRequest', '', [
       invalidValue('spec.boundObjectRef', ref, `cannot bind token for serviceaccount to object of type ${kind}`),
     ]);
   const name = textAt(ref, 'name');

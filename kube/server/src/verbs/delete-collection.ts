@@ -13,8 +13,9 @@ import { readPage } from './list.ts';
 export async function deleteCollectionVerb(scope: Scope): Promise<ServerResponse> {
   const request = await readDeleteRequest(scope);
   const { result, metadata } = readPage(scope);
-  const items = result.objects.map((stored) => readStored(stored, scope.definition));
-  for (const item of items) {
+  const objects = result.objects.map((stored) => readStored(stored, scope.definition));
+  const items = scope.definition.custom ? objects : objects.map(({ kind: _k, apiVersion: _v, ...rest }) => rest);
+  for (const item of objects) {
     const { name = '', namespace = '' } = item.metadata;
     try {
       await deleteObject({ ...scope, name, namespace }, request);

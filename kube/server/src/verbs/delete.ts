@@ -1,7 +1,8 @@
 /** DELETE of an object and of a collection: preconditions, grace, propagation, finalizers. */
 import type { ServerResponse } from '@polyanthus/ground-http/message';
-import { conflict, invalid, statusError, notFound } from '@polyanthus/kube-objects/status';
-import { invalidValue } from '@polyanthus/kube-objects/field-errors';
+import { conflict, statusError, notFound } from '@polyanthus/kube-objects/status';
+import { notSupported } from '@polyanthus/kube-objects/field-errors';
+import { invalidOptions } from '../invalid.ts';
 import { admit } from '../admission/admit.ts';
 import { jsonAnswer } from '../answers.ts';
 import { objectAt, timestamp, withMeta, type ApiObject } from '../api-object.ts';
@@ -46,13 +47,10 @@ function propagationOf(policy: unknown, orphan: unknown): DeleteRequest['propaga
   if (policy === undefined || policy === null || policy === '')
     return orphan === true ? 'Orphan' : orphan === false ? 'Background' : undefined;
   if (policy === 'Orphan' || policy === 'Background' || policy === 'Foreground') return policy;
-  throw invalid('meta.k8s.io', 'DeleteOptions', '', [
-    invalidValue(
-      'propagationPolicy',
-      String(policy),
-      'Unsupported value: supported values: "Foreground", "Background", "Orphan"',
-    ),
-  ]);
+  throw invalidOptions(
+    'DeleteOptions',
+    notSupported('propagationPolicy', String(policy), ['Foreground', 'Background', 'Orphan', 'nil']),
+  );
 }
 
 export async function deleteVerb(scope: Scope): Promise<ServerResponse> {

@@ -1,13 +1,16 @@
 /** GET of a collection: stored bytes joined, at one revision, in pages. */
 import type { ServerResponse } from '@polyanthus/ground-http/message';
+import { forbiddenValue, notSupported } from '@polyanthus/kube-objects/field-errors';
 import { encodeJson } from '@polyanthus/kube-objects/exact-json';
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { apiVersionOf } from '@polyanthus/kube-objects/resource';
-import { statusError } from '@polyanthus/kube-objects/status';
+import { statusError, type StatusCause } from '@polyanthus/kube-objects/status';
 import { rawJson } from '../answers.ts';
 import { readToken, writeToken } from '../continue-token.ts';
 import { bytesFor, readStored } from '../encode.ts';
+import { invalidOptions } from '../invalid.ts';
 import { negotiate } from '../negotiation.ts';
+import type { ResourceDefinition } from '../registry/definition.ts';
 import { expired, parseRevision, requireKnownRevision } from '../revisions.ts';
 import { scopePrefix, type Scope } from '../scope.ts';
 import { selectionOf, type Selection } from '../selection.ts';
@@ -55,10 +58,20 @@ function listBytes(scope: Scope, { result, metadata }: Page): Uint8Array {
   const pieces: Uint8Array[] = [Buffer.from(`${head.slice(0, -1)},"items":[`)];
   result.objects.forEach((stored, index) => {
     if (index > 0) pieces.push(comma);
-    pieces.push(bytesFor(stored, definition));
+    pieces.push(withoutKind(definition, bytesFor(stored, definition)));
   });
   pieces.push(Buffer.from(']}'));
   return Buffer.concat(pieces);
+}
+
+const open = Buffer.from('{');
+
+/** Items of built-in lists do not repeat their kind: the bytes begin with it (encode.ts), so a cut is enough. */
+function withoutKind({ type, custom }: ResourceDefinition, bytes: Uint8Array): Uint8Array {
+  if (custom) return bytes;
+  const head = `{"kind":"${type.kind}","apiVersion":"${apiVersionOf(type)}",`;
+  if (Buffer.compare(bytes.subarray(0, head.length), Buffer.from(head)) !== 0) return bytes;
+  return Buffer.concat([open, bytes.subarray(head.length)]);
 }
 
 /** Reads the page that the request asks for. */
@@ -71,7 +84,10 @@ export function readPage(scope: Scope): Page {
   const version = query.get('resourceVersion') ?? '';
   checkMatch(match, version, token);
   const result = token === '' ? firstPage(scope, selection, limit, match) : nextPage(scope, selection, limit, token);
-  const metadata: Record<string, string | number> = { resourceVersion: String(result.revision) };
+  const metadata: Record<string, string | number> = {
+    ...(scope.definition.custom ? { continue: '' } : {}),
+    resourceVersion: String(result.revision),
+  };
   if (result.next !== undefined) {
     const prefix = scopePrefix(scope);
     cluster.store.pin(result.revision, pinMs);
@@ -139,12 +155,13 @@ function checkMatch(match: string, version: string, token: string): void {
       throw statusError('BadRequest', 'specifying resource version is not allowed when using continue');
     return;
   }
-  const refuse = (why: string): Error =>
-    statusError('Invalid', `ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: ${why}`);
-  if (token !== '') throw refuse('Forbidden: resourceVersionMatch is forbidden when continue is provided');
-  if (version === '') throw refuse('Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided');
+  const refuse = (cause: StatusCause): Error => invalidOptions('ListOptions', cause);
+  const at = 'resourceVersionMatch';
+  if (token !== '') throw refuse(forbiddenValue(at, 'resourceVersionMatch is forbidden when continue is provided'));
+  if (version === '')
+    throw refuse(forbiddenValue(at, 'resourceVersionMatch is forbidden unless resourceVersion is provided'));
   if (match !== 'Exact' && match !== 'NotOlderThan')
-    throw refuse(`Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan", ""`);
+    throw refuse(notSupported(at, match, ['Exact', 'NotOlderThan', '']));
   if (match === 'Exact' && parseRevision(version) === 0)
-    throw refuse('Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+    throw refuse(forbiddenValue(at, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
 }

@@ -1,5 +1,6 @@
 /** PATCH: JSON patch, merge patch, strategic merge patch, and server-side apply. */
 import type { ServerResponse } from '@polyanthus/ground-http/message';
+import { requiredValue } from '@polyanthus/kube-objects/field-errors';
 import { applyJsonPatch } from '@polyanthus/kube-objects/json-patch';
 import { applyConfiguration } from '@polyanthus/kube-objects/managed-fields';
 import { applyMergePatch } from '@polyanthus/kube-objects/merge-patch';
@@ -17,10 +18,12 @@ import {
   readRequestBody,
   type FieldValidation,
 } from '../codec.ts';
+import { invalidOptions } from '../invalid.ts';
 import { resetFields } from '../fields.ts';
 import { applyKindDefaults } from '../kinds/defaults.ts';
 import { objectAnswer } from '../render.ts';
 import { scopeKey, scopeNow, type Scope } from '../scope.ts';
+import { checkPlace } from './update.ts';
 import { createObject, updateObject, type Written } from '../writes.ts';
 
 type PatchType = 'json' | 'merge' | 'strategic' | 'apply';
@@ -30,7 +33,6 @@ const patchTypes: Readonly<Record<string, PatchType>> = {
   'application/merge-patch+json': 'merge',
   'application/strategic-merge-patch+json': 'strategic',
   'application/apply-patch+yaml': 'apply',
-  'application/apply-patch+json': 'apply',
 };
 
 /** A patch whose body has been read. */
@@ -45,6 +47,7 @@ export async function readPatch(scope: Scope): Promise<ReadPatch> {
   const mediaType = mediaTypeOf(scope);
   const type = patchTypes[mediaType];
   const custom = scope.definition.custom;
+  if (type === undefined && !custom) throw statusError('UnsupportedMediaType', '415: Unsupported Media Type', {});
   if (type === undefined || (custom && type === 'strategic')) {
     const known = Object.keys(patchTypes).filter((one) => !(custom && patchTypes[one] === 'strategic'));
     throw statusError(
@@ -96,6 +99,7 @@ function patched(scope: Scope, before: ApiObject, patch: ReadPatch, mode: FieldV
   if (typeof changed !== 'object' || changed === null || Array.isArray(changed))
     throw statusError('BadRequest', 'error decoding patch: the result is not an object');
   const typed = checkKind(changed as JsonObject, scope.definition);
+  checkPlace(scope, typed);
   return applyKindDefaults(scope.definition, decode(scope, typed, mode, patch.duplicates));
 }
 
@@ -115,10 +119,7 @@ async function apply(scope: Scope, { body, duplicates }: ReadPatch): Promise<Wri
   const manager = scope.query.get('fieldManager') ?? '';
   const force = scope.query.get('force') === 'true';
   if (manager === '')
-    throw statusError(
-      'Invalid',
-      'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
-    );
+    throw invalidOptions('PatchOptions', requiredValue('fieldManager', 'is required for apply patch'));
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw statusError('BadRequest', 'error decoding YAML: the applied configuration is not an object');
   const mode = fieldValidation(scope.query);
@@ -149,7 +150,10 @@ async function apply(scope: Scope, { body, duplicates }: ReadPatch): Promise<Wri
 
 function requireType(body: JsonObject): JsonObject {
   if (typeof body['apiVersion'] !== 'string' || typeof body['kind'] !== 'string')
-    throw statusError('BadRequest', "error decoding YAML: Object 'Kind' is missing");
+    throw statusError(
+      'BadRequest',
+      `invalid object type: ${String(body['apiVersion'] ?? '/')}, Kind=${String(body['kind'] ?? '')}`,
+    );
   return body;
 }
 

@@ -2,8 +2,9 @@
 import { BoundedQueue } from '@polyanthus/ground-base/queue';
 import type { Context } from '@polyanthus/ground-base/context';
 import type { ServerResponse } from '@polyanthus/ground-http/message';
-import { statusError } from '@polyanthus/kube-objects/status';
+import { forbiddenValue } from '@polyanthus/kube-objects/field-errors';
 import { EventForm } from '../event-form.ts';
+import { invalidOptions } from '../invalid.ts';
 import { negotiate } from '../negotiation.ts';
 import { expired, parseRevision } from '../revisions.ts';
 import { scopePrefix, type Scope } from '../scope.ts';
@@ -64,20 +65,17 @@ function planOf(scope: Scope): WatchPlan {
 const isTrue = (value: string | null): boolean => value === 'true' || value === '1';
 
 function checkInitial(initial: string | null, match: string, bookmarks: boolean): void {
-  const refuse = (why: string): Error => statusError('Invalid', `ListOptions.meta.k8s.io "" is invalid: ${why}`);
+  const refuse = (field: string, why: string): Error => invalidOptions('ListOptions', forbiddenValue(field, why));
+  const at = 'resourceVersionMatch';
   if (initial === null) {
     if (match !== '')
-      throw refuse(
-        'resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
-      );
+      throw refuse(at, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
     return;
   }
   if (match !== 'NotOlderThan')
-    throw refuse(
-      'resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
-    );
+    throw refuse(at, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
   if (isTrue(initial) && !bookmarks)
-    throw refuse('allowWatchBookmarks: Forbidden: sendInitialEvents requires setting allowWatchBookmarks to true');
+    throw refuse('allowWatchBookmarks', 'sendInitialEvents requires setting allowWatchBookmarks to true');
 }
 
 /** The body of one watch. It subscribes when reading begins and unsubscribes when reading ends, however it ends. */
