@@ -5,6 +5,7 @@ import type { KubeClient } from '@polyanthus/kube-client/client';
 import type { KubeObject, OwnerReference } from '@polyanthus/kube-objects/meta';
 import { apiVersionOf, type ResourceType } from '@polyanthus/kube-objects/resource';
 import { commit } from '@polyanthus/kube-runtime/committer';
+import type { Informer } from '@polyanthus/kube-runtime/informer';
 
 /** The reference to the controlling owner. */
 export function controllerOf(object: KubeObject): OwnerReference | undefined {
@@ -15,6 +16,12 @@ export function controllerOf(object: KubeObject): OwnerReference | undefined {
 export function controllerReference(type: ResourceType, owner: KubeObject): OwnerReference {
   const { name = '', uid = '' } = owner.metadata;
   return { apiVersion: apiVersionOf(type), kind: type.kind, name, uid, controller: true, blockOwnerDeletion: true };
+}
+
+/** All that the owner may claim: what it controls already, and what nobody controls in its namespace. */
+export function claimCandidates<T extends KubeObject>(cache: Informer<T>, owner: KubeObject): readonly T[] {
+  const own = cache.byIndex('byOwner', owner.metadata.uid ?? '');
+  return [...own, ...cache.byIndex('orphans', owner.metadata.namespace ?? '')];
 }
 
 /** Who claims what: `candidates` are all objects that might belong to `owner`. */

@@ -3,7 +3,7 @@
  * object cannot flood the API, and a slow API server cannot fill memory.
  */
 import type { Clock } from '@polyanthus/ground-base/clock';
-import type { Context } from '@polyanthus/ground-base/context';
+import { withTimeout, type Context } from '@polyanthus/ground-base/context';
 import type { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import { BoundedQueue } from '@polyanthus/ground-base/queue';
 import { hasCode } from '@polyanthus/ground-base/errors';
@@ -57,6 +57,8 @@ const similarWindowMs = 600_000;
 /** Events an object may have at once, and one more every five minutes. */
 const burst = 25;
 const refillMs = 300_000;
+/** One write at most: an API server that hangs must not hold up all later events. */
+const writeTimeoutMs = 30_000;
 
 /** Makes a recorder; nothing is written until `run`. */
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
@@ -109,10 +111,11 @@ class EventWriter {
     const message = this.#combined(recorded);
     const key = `${subjectKey(recorded.subject)}\n${recorded.type}\n${recorded.reason}\n${message}`;
     try {
-      const known = this.#known.get(key);
-      const event =
-        (known === undefined ? undefined : await this.#again(ctx, known.event, recorded)) ??
-        (await this.#create(ctx, recorded, message));
+      const event = await withTimeout(ctx, writeTimeoutMs, 'writing an event', async (inner) => {
+        const known = this.#known.get(key);
+        const counted = known === undefined ? undefined : await this.#again(inner, known.event, recorded);
+        return counted ?? (await this.#create(inner, recorded, message));
+      });
       remember(this.#known, key, { event });
     } catch (error) {
       if (!ctx.signal.aborted)

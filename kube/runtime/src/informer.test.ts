@@ -278,6 +278,24 @@ describe('an informer', () => {
     await stop();
   });
 
+  it('gives a list up that hangs, and begins anew', async () => {
+    let hangs = true;
+    const stuck: Transport = {
+      ...server.transport,
+      request: async (ctx, request) => {
+        if (request.url.includes('sendInitialEvents')) return failure('Invalid');
+        if (hangs && !request.url.includes('watch=')) await new Promise(() => undefined);
+        return server.transport.request(ctx, request);
+      },
+    };
+    const { put, agrees, stop } = await open(stuck, createSeededRandom(8));
+    await put('a', '1');
+    await clock.advance(200_000);
+    hangs = false;
+    await clock.until(agrees, 'the list', 200_000);
+    await stop();
+  });
+
   it('rejects synced when it is cancelled before', async () => {
     const never: Transport = { ...server.transport, request: () => new Promise(() => undefined) };
     const { informer, stop } = await open(never, createSeededRandom(5));

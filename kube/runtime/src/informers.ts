@@ -17,7 +17,7 @@ export interface InformerScope {
 
 /** The shared informers of one client. */
 export interface Informers {
-  /** The shared informer; started at once when the factory is. Its indexes are `byOwner` (controller uid) and `byNamespace`. */
+  /** The shared informer; started at once when the factory is. Its indexes are `byOwner` (controller uid), `orphans` and `byNamespace`. */
   of<T extends KubeObject>(type: ResourceType<T>, scope?: InformerScope): Informer<T>;
   /** Starts all informers, and those asked for later. */
   start(ctx: Context): void;
@@ -31,6 +31,11 @@ export const sharedIndexes = {
     const owner = object.metadata.ownerReferences?.find((reference) => reference.controller === true);
     return owner === undefined ? [] : [owner.uid];
   },
+  /** Objects that nobody controls, by namespace: what may be adopted. */
+  orphans: (object: KubeObject): readonly string[] =>
+    object.metadata.ownerReferences?.some((reference) => reference.controller === true) === true
+      ? []
+      : [object.metadata.namespace ?? ''],
   byNamespace: (object: KubeObject): readonly string[] => [object.metadata.namespace ?? ''],
 } as const;
 

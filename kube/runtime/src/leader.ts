@@ -88,7 +88,10 @@ async function acquire(ctx: Context, options: LeaderOptions, elector: Elector): 
   const periodMs = options.retryPeriodMs ?? 2000;
   for (;;) {
     if (ctx.signal.aborted) return false;
-    if (await elector.attempt(ctx)) return true;
+    // Bounded, so that a call that hangs is not waited for for ever.
+    const boundMs = options.renewDeadlineMs ?? 10_000;
+    const acquired = withTimeout(ctx, boundMs, 'acquiring the lease', (inner) => elector.attempt(inner));
+    if (await acquired.catch(() => false)) return true;
     await sleep(ctx, periodMs * (1 + jitterFactor * options.random.float())).catch(() => undefined);
   }
 }

@@ -1,5 +1,5 @@
 /** The loop under an informer: it lists and watches for ever, and never stops but by its context. */
-import { sleep, untilAborted, withCancel, type Context } from '@polyanthus/ground-base/context';
+import { sleep, untilAborted, withCancel, withTimeout, type Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import type { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import type { Random } from '@polyanthus/ground-base/random';
@@ -30,6 +30,8 @@ interface ReflectorOptions {
 const backoff: RetryPolicy = { initialMs: 800, maxMs: 30_000, factor: 2, jitter: 0.5, attempts: Infinity };
 /** A watch that lasted less and told nothing counts as a failure, else a closing server is asked in a hot loop. */
 const shortWatchMs = 1000;
+/** All pages of a list together. */
+const listTimeoutMs = 300_000;
 const endOfInitialEvents = 'k8s.io/initial-events-end';
 
 /** Follows until `ctx` is cancelled; every other failure is logged, counted and answered by a fresh attempt. */
@@ -111,12 +113,9 @@ class Reflector<T extends KubeObject> {
 
   async #list(ctx: Context): Promise<void> {
     const { namespace, labelSelector, fieldSelector, pageSize } = this.#options;
-    const list = await this.#client.listAll(ctx, this.#type, {
-      namespace,
-      labelSelector,
-      fieldSelector,
-      ...(pageSize === undefined ? {} : { pageSize }),
-    });
+    const at = { namespace, labelSelector, fieldSelector, ...(pageSize === undefined ? {} : { pageSize }) };
+    const what = `listing ${this.#type.resource}`;
+    const list = await withTimeout(ctx, listTimeoutMs, what, (inner) => this.#client.listAll(inner, this.#type, at));
     this.#replace(list.items, list.metadata.resourceVersion);
   }
 

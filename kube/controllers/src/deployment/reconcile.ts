@@ -8,7 +8,7 @@ import { jsonEqual } from '@polyanthus/kube-runtime/equal';
 import type { EventRecorder } from '@polyanthus/kube-runtime/events';
 import type { Informer } from '@polyanthus/kube-runtime/informer';
 import type { ControllerEnv } from '../environment.ts';
-import { claimObjects, controllerOf } from '../ownership.ts';
+import { claimCandidates, claimObjects, controllerOf } from '../ownership.ts';
 import { isRolling } from './counts.ts';
 import { keepNewSet } from './new-set.ts';
 import { revisionAnnotation } from './revision.ts';
@@ -61,7 +61,7 @@ async function openRound(ctx: Context, scope: DeploymentScope, deployment: Deplo
     ownerType: deployments,
     owner: deployment,
     type: replicaSets,
-    candidates: scope.sets.byIndex('byNamespace', deployment.metadata.namespace ?? ''),
+    candidates: claimCandidates(scope.sets, deployment),
     matches: (labels) => matcher.matches(labels),
   });
   const newSet = findNewSet(deployment, mine);

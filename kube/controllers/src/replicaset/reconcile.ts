@@ -10,7 +10,7 @@ import type { EventRecorder } from '@polyanthus/kube-runtime/events';
 import type { Expectations } from '@polyanthus/kube-runtime/expectations';
 import type { Informer } from '@polyanthus/kube-runtime/informer';
 import type { ControllerEnv } from '../environment.ts';
-import { claimObjects, controllerReference } from '../ownership.ts';
+import { claimCandidates, claimObjects, controllerReference } from '../ownership.ts';
 import { byDeletionPreference, isPodActive } from '../pods.ts';
 import { replicaSetStatus } from './status.ts';
 
@@ -66,7 +66,7 @@ async function claimPods(ctx: Context, scope: ReplicaSetScope, set: ReplicaSet):
     ownerType: replicaSets,
     owner: set,
     type: pods,
-    candidates: scope.podCache.byIndex('byNamespace', set.metadata.namespace ?? ''),
+    candidates: claimCandidates(scope.podCache, set),
     matches: (labels) => matcher.matches(labels),
   });
 }
