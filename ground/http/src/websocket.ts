@@ -47,8 +47,10 @@ export interface WebSocketEvents {
 }
 
 const defaultMaxFrameBytes = 64 * 1024 * 1024;
-/** How long the other end may take to answer a close. */
+/** How long the other end may take to answer a close that is on its way. */
 const closeTimeoutMs = 10_000;
+/** How long it may take to read what was sent before the close: somebody may be paging through it. */
+const flushTimeoutMs = 600_000;
 /** Up to here one write of a copy is cheaper than a vector of two. */
 const copyBelowBytes = 2_048;
 
@@ -124,7 +126,6 @@ export class WebSocketConnection {
   close(code = 1000, reason = ''): void {
     if (this.#closeSent || this.#end !== undefined) return;
     this.#sendClose(encodeClose(code, reason));
-    this.#endWithin();
   }
 
   /** Cuts it without a close frame; after its end it does nothing. */
@@ -170,7 +171,8 @@ export class WebSocketConnection {
 
   #sendClose(payload: Uint8Array): void {
     this.#closeSent = true;
-    if (this.#socket.writable) this.#frame(webSocketOpcodes.close, [payload]);
+    if (this.#socket.writable) this.#frame(webSocketOpcodes.close, [payload], () => this.#endWithin(closeTimeoutMs));
+    this.#endWithin(flushTimeoutMs);
     this.#release(broken('it is closing'));
   }
 
@@ -178,15 +180,13 @@ export class WebSocketConnection {
   #hangUp(): void {
     this.#socket.end();
     this.#socket.resume();
-    this.#endWithin();
   }
 
-  #endWithin(): void {
-    this.#timer ??= this.#ctx.clock.after(
-      closeTimeoutMs,
-      () => this.#abandon(broken('the other end did not answer the close')),
-      { unref: true },
-    );
+  #endWithin(timeoutMs: number): void {
+    this.#timer?.cancel();
+    if (this.#socket.destroyed) return;
+    const late = (): void => this.#abandon(broken('the other end did not answer the close'));
+    this.#timer = this.#ctx.clock.after(timeoutMs, late, { unref: true });
   }
 
   readonly #onAbort = (): void => this.destroy(cancelled(this.#ctx.signal));
@@ -238,7 +238,8 @@ export class WebSocketConnection {
     this.#heart = this.#ctx.clock.after(heartbeat.intervalMs, beat, { unref: true });
   }
 
-  #frame(opcode: number, pieces: readonly Uint8Array[]): void {
+  /** `sent` is called once it has left this process. */
+  #frame(opcode: number, pieces: readonly Uint8Array[], sent?: () => void): void {
     let length = 0;
     for (const piece of pieces) length += piece.length;
     const { role, maskWith } = this.#options;
@@ -246,7 +247,7 @@ export class WebSocketConnection {
     const head = encodeFrameHead(opcode, length, mask);
     const payload = mask === undefined || mask === zeroMask ? pieces : maskedPieces(pieces, mask);
     if (length < copyBelowBytes) {
-      this.#socket.write(Buffer.concat([head, ...payload], head.length + length));
+      this.#socket.write(Buffer.concat([head, ...payload], head.length + length), sent);
       return;
     }
     this.#socket.cork();

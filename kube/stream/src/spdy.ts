@@ -27,6 +27,8 @@ const maxStreamsDefault = 512;
 /** Answers to a peer that sends control frames and reads nothing. */
 const unreadAnswersMax = 1024 * 1024;
 const closeTimeoutMs = 10_000;
+/** How long the peer may take to read what was sent before the end: somebody may be paging through it. */
+const flushTimeoutMs = 600_000;
 /** Payload of one DATA frame: receivers allocate it whole. */
 const dataBytesMax = 64 * 1024;
 
@@ -94,7 +96,7 @@ export class SpdySession {
   async close(): Promise<void> {
     if (this.#over || this.#goingAway) return;
     this.#goingAway = true;
-    this.#timer = this.#ctx.clock.after(closeTimeoutMs, () => this.destroy(broken()), { unref: true });
+    this.#timer = this.#ctx.clock.after(flushTimeoutMs, () => this.destroy(broken()), { unref: true });
     await Promise.all([...this.#streams.values()].map((stream) => stream.finish()));
     if (this.#over) return;
     this.#control({ type: 'goAway', lastGoodStreamId: this.#lastPeerId, status: 0 });
@@ -236,11 +238,19 @@ export class SpdySession {
     this.#streams.clear();
     this.#release(error ?? broken());
     this.#done.resolve(error);
-    if (this.#socket.destroyed) return this.#timer?.cancel();
-    this.#socket.end();
-    this.#socket.resume();
-    this.#timer ??= this.#ctx.clock.after(closeTimeoutMs, () => this.#socket.destroy(), { unref: true });
-    this.#socket.once('close', () => this.#timer?.cancel());
+    const socket = this.#socket;
+    if (socket.destroyed) return this.#timer?.cancel();
+    this.#destroyWithin(flushTimeoutMs);
+    socket.once('finish', () => this.#destroyWithin(closeTimeoutMs));
+    socket.once('close', () => this.#timer?.cancel());
+    socket.end();
+    socket.resume();
+  }
+
+  #destroyWithin(timeoutMs: number): void {
+    this.#timer?.cancel();
+    if (!this.#socket.destroyed)
+      this.#timer = this.#ctx.clock.after(timeoutMs, () => this.#socket.destroy(), { unref: true });
   }
 }
 
