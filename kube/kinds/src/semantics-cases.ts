@@ -358,7 +358,7 @@ const applies: readonly Sequence[] = [
             containers: [
               {
                 ...web,
-                resources: { limits: { cpu: '500m', memory: '1Gi' } },
+                resources: { limits: { cpu: '0.5', memory: '1024Mi', 'x.io/y': 2000 } },
                 livenessProbe: { httpGet: { port: 80 } },
               },
             ],

@@ -20,18 +20,24 @@ const isDeduced = (schema: Schema): boolean =>
   schema.items === undefined &&
   schema.additionalProperties === undefined;
 
+const scalar: Atom = { kind: 'scalar', atomic: true };
+const wholeList: Atom = { kind: 'list', atomic: true };
+const partList: Atom = { kind: 'list', atomic: false };
+const wholeMap: Atom = { kind: 'map', atomic: true };
+const partMap: Atom = { kind: 'map', atomic: false };
+
 function deducedAtom(value: JsonValue): Atom {
-  if (isList(value)) return { kind: 'list', atomic: true };
+  if (isList(value)) return wholeList;
   // Null is a map of nothing, as in Go, where maps come first.
-  return isObject(value) || value === null ? { kind: 'map', atomic: false } : { kind: 'scalar', atomic: true };
+  return isObject(value) || value === null ? partMap : scalar;
 }
 
 export function atomOf(schema: Schema, value: JsonValue): Atom {
   if (isDeduced(schema)) return deducedAtom(value);
   const type = schema.type ?? (schema.items === undefined ? 'object' : 'array');
-  if (type === 'array') return { kind: 'list', atomic: schema.listType !== 'set' && schema.listType !== 'map' };
-  if (type === 'object') return { kind: 'map', atomic: schema.mapType === 'atomic' };
-  return { kind: 'scalar', atomic: true };
+  if (type === 'array') return schema.listType === 'set' || schema.listType === 'map' ? partList : wholeList;
+  if (type === 'object') return schema.mapType === 'atomic' ? wholeMap : partMap;
+  return scalar;
 }
 
 /** The type of a member. `declared`: it is a named field of the type, not an entry of a map. */

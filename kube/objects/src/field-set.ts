@@ -87,11 +87,19 @@ export class FieldSet {
   }
 
   insert(path: FieldPath): void {
-    const [element, ...rest] = path;
+    this.#insertFrom(path, 0);
+  }
+
+  #insertFrom(path: FieldPath, index: number): void {
+    const element = path[index];
     if (element === undefined) return;
-    const node = this.#nodes.get(element) ?? { member: false, below: new FieldSet() };
-    if (rest.length > 0) node.below.insert(rest);
-    this.#nodes.set(element, rest.length === 0 ? { member: true, below: node.below } : node);
+    const last = index === path.length - 1;
+    let node = this.#nodes.get(element);
+    if (node === undefined || (last && !node.member)) {
+      node = { member: last, below: node?.below ?? new FieldSet() };
+      this.#nodes.set(element, node);
+    }
+    node.below.#insertFrom(path, index + 1);
   }
 
   isEmpty(): boolean {

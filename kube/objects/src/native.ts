@@ -5,6 +5,7 @@
 import { isList, isObject, setMember, type Draft } from './json-value.ts';
 import type { JsonObject, JsonValue } from './meta.ts';
 import { isOpen, memberSchema } from './prune.ts';
+import { formatQuantity, parseQuantity } from './quantity.ts';
 import type { Schema } from './schema.ts';
 
 function childSchema(schema: Schema, key: string): Schema | undefined {
@@ -78,7 +79,18 @@ function withZeros(object: JsonObject, schema: Schema): JsonObject {
   return result ?? object;
 }
 
+/** A quantity as Go writes it; what is none is left to validation. */
+function canonicalQuantity(value: JsonValue): JsonValue {
+  if (typeof value !== 'string' && typeof value !== 'number') return value;
+  try {
+    return formatQuantity(parseQuantity(value));
+  } catch {
+    return value;
+  }
+}
+
 function fillZeros(value: JsonValue, schema: Schema): JsonValue {
+  if (schema.format === 'quantity') return canonicalQuantity(value);
   if (isOpen(schema) || schema.preserveUnknownFields === true) return value;
   if (isObject(value)) return withZeros(value, schema);
   const { items } = schema;

@@ -95,8 +95,9 @@ class Reader {
     const node = Object.hasOwn(this.#definitions, ref) ? this.#definitions[ref] : undefined;
     if (node === undefined) throw new Error(`the OpenAPI definitions have no type ${ref}`);
     const schema = this.#build(node);
-    this.#known.set(ref, schema);
-    return schema;
+    const named: Schema = ref.endsWith('.resource.Quantity') ? { ...schema, format: 'quantity' } : schema;
+    this.#known.set(ref, named);
+    return named;
   }
 
   read = (node: JsonObject): Schema => {
