@@ -5,7 +5,7 @@ import { createAuthority } from '@polyanthus/ground-pki/authority';
 import { readCertificate } from '@polyanthus/ground-pki/certificate';
 import { jwksOf, signJwt } from '@polyanthus/ground-pki/jwt';
 import { generateKey } from '@polyanthus/ground-pki/keys';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   bearerToken,
@@ -78,6 +78,10 @@ describe('a client certificate', () => {
       clientCertificateAuthenticator(() => [other.certificatePem])(ctx, request({}, der)),
     ).rejects.toMatchObject(refused);
     expect(await clientCertificateAuthenticator(() => [])(ctx, request())).toBeUndefined();
+    const server = await authority.issueServer(nowMs, { names: ['admin'], ips: [], publicKeyPem, ttlMs: 60_000 });
+    await expect(
+      clientCertificateAuthenticator(() => [authority.certificatePem])(ctx, request({}, readCertificate(server).raw)),
+    ).rejects.toMatchObject(refused);
   });
 });
 
@@ -167,7 +171,8 @@ describe('an OIDC token', () => {
     await expect(
       (await make({ email: 'a', groups: ['system:masters'] }, { groupsPrefix: '' })).run(),
     ).rejects.toMatchObject(refused);
-    await expect((await make({ email: 'a', email_verified: false })).run()).rejects.toMatchObject(refused);
+    for (const email_verified of [false, 'false', 'true', null, 0])
+      await expect((await make({ email: 'a', email_verified })).run()).rejects.toMatchObject(refused);
     await expect((await make({ email: 'a' }, { requiredClaims: { hd: 'example.org' } })).run()).rejects.toMatchObject(
       refused,
     );
@@ -227,6 +232,8 @@ describe('impersonation', () => {
       },
     ]);
     expect(asked?.user.groups).toContain('system:serviceaccounts:ns');
+    const unknown = { 'impersonate-user': 'ana', 'impersonate-group': 'system:unauthenticated' };
+    expect(requestedImpersonation(caller, unknown)?.user.groups).toEqual(['system:unauthenticated']);
   });
 
   it('without a user is refused, whatever else is asked', () => {

@@ -70,7 +70,9 @@ export function clientCertificateAuthenticator(caPems: () => readonly string[]):
     } catch (cause) {
       throw unauthorized(cause);
     }
-    const { commonName, organizations } = parseCertificate(peer.certificate);
+    const { commonName, organizations, forClients } = parseCertificate(peer.certificate);
+    // A server's certificate of the same CA names a host, not a user.
+    if (!forClients) throw unauthorized(new Error(`the certificate of ${commonName} is not for client authentication`));
     return commonName === '' ? undefined : { username: commonName, groups: organizations };
   };
 }

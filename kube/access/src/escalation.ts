@@ -17,6 +17,8 @@ export interface RbacWrite {
   readonly name: string;
   /** Of a role. */
   readonly rules?: readonly PolicyRule[];
+  /** The role has, or had, an aggregationRule with selectors: it can gather anything. */
+  readonly aggregates?: boolean;
   /** Of a binding. */
   readonly roleRef?: RoleBinding['roleRef'];
 }
@@ -47,7 +49,7 @@ export async function checkEscalation(
     ).allowed;
   if (write.roleRef === undefined) {
     if (await lifted('escalate', write.resource, write.name)) return undefined;
-    return refusal(write, rbac, write.rules ?? []);
+    return refusal(write, rbac, write.rules ?? []) ?? aggregationRefusal(write, rbac);
   }
   const roles = write.roleRef.kind === 'ClusterRole' ? 'clusterroles' : 'roles';
   if (await lifted('bind', roles, write.roleRef.name)) return undefined;
@@ -57,28 +59,39 @@ export async function checkEscalation(
   return refusal(write, rbac, rules);
 }
 
+const everything: readonly PolicyRule[] = [
+  { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+  { verbs: ['*'], nonResourceURLs: ['*'] },
+];
+
+function aggregationRefusal(write: RbacWrite, rbac: RbacAuthorizer): StatusError | undefined {
+  const mayAll = rbac.missing(write.user, write.namespace, everything).length === 0;
+  if (write.aggregates !== true || mayAll) return undefined;
+  return forbidden(write, 'must have cluster-admin privileges to use the aggregationRule');
+}
+
 function refusal(write: RbacWrite, rbac: RbacAuthorizer, rules: readonly PolicyRule[]): StatusError | undefined {
   const missing = rbac.missing(write.user, write.namespace, rules);
   if (missing.length === 0) return undefined;
-  const lines = compact(missing).map(describeRule).join('\n');
+  const lines = [...new Set(compact(missing).map(describeRule))].sort().join('\n');
   const who = `user ${JSON.stringify(write.user.username)} (groups=[${write.user.groups.map((group) => JSON.stringify(group)).join(' ')}])`;
+  return forbidden(write, `${who} is attempting to grant RBAC permissions not currently held:\n${lines}`);
+}
+
+function forbidden(write: RbacWrite, why: string): StatusError {
   return statusError(
     'Forbidden',
-    `${write.resource}.rbac.authorization.k8s.io ${JSON.stringify(write.name)} is forbidden: ${who} is attempting to grant RBAC permissions not currently held:\n${lines}`,
-    {
-      name: write.name,
-      group: 'rbac.authorization.k8s.io',
-      kind: write.resource,
-    },
+    `${write.resource}.rbac.authorization.k8s.io ${JSON.stringify(write.name)} is forbidden: ${why}`,
+    { name: write.name, group: 'rbac.authorization.k8s.io', kind: write.resource },
   );
 }
 
-/** Rules that differ in their verb alone become one. */
+/** Rules on resources that differ in their verb alone become one. */
 function compact(rules: readonly PolicyRule[]): readonly PolicyRule[] {
   const merged = new Map<string, PolicyRule>();
   for (const rule of rules) {
     const { verbs, ...rest } = rule;
-    const key = JSON.stringify(rest);
+    const key = JSON.stringify(rule.nonResourceURLs === undefined ? rest : rule);
     merged.set(key, { ...rest, verbs: [...(merged.get(key)?.verbs ?? []), ...verbs] });
   }
   return [...merged.values()];

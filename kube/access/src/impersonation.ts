@@ -70,7 +70,8 @@ function withDefaults(username: string, groups: readonly string[], account: RegE
       : groups;
   if (username === 'system:anonymous')
     return own.includes('system:unauthenticated') ? own : [...own, 'system:unauthenticated'];
-  return own.includes('system:authenticated') ? own : [...own, 'system:authenticated'];
+  const said = own.includes('system:authenticated') || own.includes('system:unauthenticated');
+  return said ? own : [...own, 'system:authenticated'];
 }
 
 function decode(text: string): string {

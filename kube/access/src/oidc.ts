@@ -1,10 +1,12 @@
 /**
  * OpenID Connect ID tokens (apiserver plugin/pkg/authenticator/token/oidc). Discovery and keys come through an injected
- * function; keys are fetched again at most once a minute when a token names an unknown one.
+ * function; oidc-keys.ts says how often.
  */
 import type { Context } from '@polyanthus/ground-base/context';
 import { unverifiedClaims, verifyJwt, type Claims } from '@polyanthus/ground-pki/jwt';
+import { hasCode } from '@polyanthus/ground-base/errors';
 import { bearerToken, unauthorized, type Authenticator } from './authenticators.ts';
+import { createIssuerKeys } from './oidc-keys.ts';
 
 /** One trusted issuer. Names with the prefix `system:` are refused, with any prefix that the options add. */
 export interface OidcOptions {
@@ -21,35 +23,18 @@ export interface OidcOptions {
   readonly fetchJson: (ctx: Context, url: string) => Promise<unknown>;
 }
 
-type KeySet = Parameters<typeof verifyJwt>[1];
-
-const refetchMs = 60_000;
-/** Groups of one token at most. */
-const groupsMax = 2000;
-
 /** Bearer tokens of the issuer. */
 export function oidcAuthenticator(options: OidcOptions): Authenticator {
-  let keys: KeySet | undefined;
-  let fetchedMs = -Infinity;
-  const refresh = async (ctx: Context): Promise<void> => {
-    if (ctx.clock.monotonic() - fetchedMs < refetchMs) return;
-    fetchedMs = ctx.clock.monotonic();
-    const discovery = (await options.fetchJson(
-      ctx,
-      `${options.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`,
-    )) as { readonly issuer?: unknown; readonly jwks_uri?: unknown };
-    if (discovery.issuer !== options.issuer || typeof discovery.jwks_uri !== 'string')
-      throw new Error(`the discovery document of ${options.issuer} names another issuer or no jwks_uri`);
-    keys = (await options.fetchJson(ctx, discovery.jwks_uri)) as KeySet;
-  };
+  const keys = createIssuerKeys(options);
   const verify = async (ctx: Context, token: string): Promise<Claims> => {
     const expected = { issuer: options.issuer, audiences: [options.clientId], nowMs: ctx.clock.now() };
-    if (keys === undefined) await refresh(ctx);
+    const known = await keys.current(ctx);
     try {
-      return await verifyJwt(token, keys ?? { keys: [] }, expected);
-    } catch {
-      await refresh(ctx);
-      return verifyJwt(token, keys ?? { keys: [] }, expected);
+      return await verifyJwt(token, known, expected);
+    } catch (error) {
+      const newer = isOfUnknownKey(error) ? await keys.newerThan(ctx, known) : known;
+      if (newer === known) throw error;
+      return verifyJwt(token, newer, expected);
     }
   };
   return async (ctx, { headers }) => {
@@ -63,6 +48,16 @@ export function oidcAuthenticator(options: OidcOptions): Authenticator {
   };
 }
 
+const keyFaults: ReadonlySet<string> = new Set(['ERR_JWKS_NO_MATCHING_KEY', 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED']);
+
+/** Only such a token may be good with newer keys; an expired one or one for somebody else never is. */
+function isOfUnknownKey(error: unknown): boolean {
+  return error instanceof Error && [...keyFaults].some((code) => hasCode(error.cause, code));
+}
+
+/** Groups of one token at most. */
+const groupsMax = 2000;
+
 function userOf(
   options: OidcOptions,
   claims: Claims,
@@ -72,7 +67,8 @@ function userOf(
   }
   const name = claims[options.usernameClaim];
   if (typeof name !== 'string' || name === '') throw new Error(`the token has no claim ${options.usernameClaim}`);
-  if (options.usernameClaim === 'email' && claims['email_verified'] === false)
+  // Some issuers send the text "false": only a true one is verified, as kube-apiserver has it.
+  if (options.usernameClaim === 'email' && Object.hasOwn(claims, 'email_verified') && claims['email_verified'] !== true)
     throw new Error('the email address of the token is not verified');
   const listed = options.groupsClaim === undefined ? [] : claims[options.groupsClaim];
   const groups = (Array.isArray(listed) ? listed : listed === undefined ? [] : [listed]).filter(

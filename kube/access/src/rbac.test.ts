@@ -1,5 +1,5 @@
 import type { ClusterRole, PolicyRule, RoleBinding } from '@polyanthus/kube-kinds/core';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkEscalation } from './escalation.ts';
 import { createRbacAuthorizer, type RbacAuthorizer } from './rbac.ts';
@@ -109,7 +109,31 @@ describe('RBAC', () => {
       'RBAC: allowed by ClusterRoleBinding "b1" of ClusterRole "reader" to User "ana"',
     );
     expect(all.authorize(ask(ana, 'list', 'configmaps', { namespace: 'ns' })).reason).toBe(
-      'RBAC: allowed by RoleBinding "b3/ns" of Role "local/ns" to Group "dev"',
+      'RBAC: allowed by RoleBinding "b3/ns" of Role "local" to Group "dev"',
+    );
+  });
+
+  it('names the roles that are gone in a refusal', () => {
+    expect(all.authorize(ask(ana, 'delete', 'pods'))).toEqual({
+      allowed: false,
+      reason: 'RBAC: clusterrole.rbac.authorization.k8s.io "gone" not found',
+    });
+    expect(all.authorize(ask({ username: 'bob', groups: [] }, 'delete', 'pods')).reason).toBe('');
+  });
+
+  it('knows no ServiceAccount without a namespace', () => {
+    const nowhere = authorizer(
+      [role('admin', [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }])],
+      [
+        binding('b', 'ClusterRole', 'admin', [{ kind: 'ServiceAccount', name: 'sa' }]),
+        binding('c', 'ClusterRole', 'admin', [{ kind: 'ServiceAccount', name: 'sa', namespace: '' }], 'ns'),
+      ],
+    );
+    const as = (username: string) =>
+      nowhere.authorize(ask({ username, groups: [] }, 'get', 'pods', { namespace: 'ns' }));
+    expect(as('system:serviceaccount::sa').allowed).toBe(false);
+    expect(as('system:serviceaccount:ns:sa').reason).toBe(
+      'RBAC: allowed by RoleBinding "c/ns" of ClusterRole "admin" to ServiceAccount "sa/ns"',
     );
   });
 
@@ -195,6 +219,36 @@ describe('escalation', () => {
       'clusterroles.rbac.authorization.k8s.io "new" is forbidden: user "ana" (groups=["dev"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["secrets"], Verbs:["get" "list"]}',
     );
     expect(refused?.httpStatus).toBe(403);
+  });
+
+  it('lists what is missing sorted, verbs of one resource together, URLs one by one', async () => {
+    const rules: PolicyRule[] = [
+      { apiGroups: [''], resources: ['secrets', 'configmaps'], verbs: ['get', 'list'] },
+      { nonResourceURLs: ['/metrics'], verbs: ['get', 'put'] },
+    ];
+    const refused = await checkEscalation({ ...write, rules }, held, no);
+    expect(refused?.message.split('\n').slice(1)).toEqual([
+      '{APIGroups:[""], Resources:["configmaps"], Verbs:["get" "list"]}',
+      '{APIGroups:[""], Resources:["secrets"], Verbs:["get" "list"]}',
+      '{NonResourceURLs:["/metrics"], Verbs:["get"]}',
+      '{NonResourceURLs:["/metrics"], Verbs:["put"]}',
+    ]);
+  });
+
+  it('lets only those gather rules by aggregation who may do everything', async () => {
+    const gathering = { ...write, rules: [], aggregates: true };
+    expect((await checkEscalation(gathering, held, no))?.message).toBe(
+      'clusterroles.rbac.authorization.k8s.io "new" is forbidden: must have cluster-admin privileges to use the aggregationRule',
+    );
+    const all: PolicyRule[] = [
+      { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+      { verbs: ['*'], nonResourceURLs: ['*'] },
+    ];
+    const admin = authorizer([role('all', all)], [binding('b', 'ClusterRole', 'all', [{ kind: 'User', name: 'ana' }])]);
+    expect(await checkEscalation(gathering, admin, no)).toBeUndefined();
+    expect(
+      await checkEscalation(gathering, held, () => Promise.resolve({ allowed: true, reason: '' })),
+    ).toBeUndefined();
   });
 
   it('is lifted by the verb bind for that role, and for system:masters', async () => {

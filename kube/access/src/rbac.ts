@@ -65,14 +65,26 @@ export function createRbacAuthorizer(source: RbacSource): RbacAuthorizer {
     missing: (user, namespace, rules) => uncovered(rulesFor(user, namespace), rules),
     authorize: (attributes) => {
       const namespace = attributes.kind === 'resource' ? attributes.namespace : '';
+      const lost = new Set<string>();
       for (const grant of grantsOf(attributes.user, namespace)) {
         const rules = rulesOf(grant.binding.roleRef, grant.binding.metadata.namespace ?? '');
+        if (rules === undefined) lost.add(lostRole(grant.binding.roleRef));
         if (rules?.some((rule) => ruleAllows(rule, attributes)) === true)
           return { allowed: true, reason: `RBAC: allowed by ${describeGrant(grant)}` };
       }
-      return { allowed: false, reason: '' };
+      return { allowed: false, reason: refusalReason([...lost]) };
     },
   };
+}
+
+function lostRole({ kind, name }: RoleBinding['roleRef']): string {
+  return `${kind.toLowerCase()}.rbac.authorization.k8s.io "${name}" not found`;
+}
+
+/** Bindings to roles that are gone are the usual surprise: kube-apiserver names them in the refusal. */
+function refusalReason(lost: readonly string[]): string {
+  if (lost.length === 0) return '';
+  return `RBAC: ${lost.length === 1 ? lost[0] : `[${lost.join(', ')}]`}`;
 }
 
 function indexBindings(bindings: readonly RoleBinding[]): Map<string, Grant[]> {
@@ -80,6 +92,7 @@ function indexBindings(bindings: readonly RoleBinding[]): Map<string, Grant[]> {
   for (const binding of bindings) {
     for (const subject of binding.subjects ?? []) {
       const key = keyOfSubject(subject, binding.metadata.namespace ?? '');
+      if (key === undefined) continue;
       const list = index.get(key);
       if (list === undefined) index.set(key, [{ binding, subject }]);
       else list.push({ binding, subject });
@@ -88,11 +101,16 @@ function indexBindings(bindings: readonly RoleBinding[]): Map<string, Grant[]> {
   return index;
 }
 
-/** A ServiceAccount is a user of that name; without a namespace of its own it takes the binding's. */
-function keyOfSubject(subject: RoleSubject, namespace: string): string {
-  if (subject.kind === 'ServiceAccount')
-    return `User/system:serviceaccount:${subject.namespace ?? namespace}:${subject.name}`;
-  return `${subject.kind}/${subject.name}`;
+/** A ServiceAccount is a user of that name; without any namespace it is nobody. */
+function keyOfSubject(subject: RoleSubject, bindingNamespace: string): string | undefined {
+  if (subject.kind !== 'ServiceAccount') return `${subject.kind}/${subject.name}`;
+  const namespace = accountNamespace(subject, bindingNamespace);
+  return namespace === '' ? undefined : `User/system:serviceaccount:${namespace}:${subject.name}`;
+}
+
+/** Its own, or that of the binding. */
+function accountNamespace(subject: RoleSubject, bindingNamespace: string): string {
+  return subject.namespace === undefined || subject.namespace === '' ? bindingNamespace : subject.namespace;
 }
 
 function subjectKeys(user: UserInfo): readonly string[] {
@@ -102,13 +120,10 @@ function subjectKeys(user: UserInfo): readonly string[] {
 /** `ClusterRoleBinding "x" of ClusterRole "y" to User "z"`, as kube-apiserver's reasons have it. */
 function describeGrant({ binding, subject }: Grant): string {
   const { namespace = '', name = '' } = binding.metadata;
-  const role =
-    binding.roleRef.kind === 'Role'
-      ? `Role "${binding.roleRef.name}/${namespace}"`
-      : `ClusterRole "${binding.roleRef.name}"`;
+  const role = `${binding.roleRef.kind} "${binding.roleRef.name}"`;
   const who =
     subject.kind === 'ServiceAccount'
-      ? `ServiceAccount "${subject.name}/${subject.namespace ?? namespace}"`
+      ? `ServiceAccount "${subject.name}/${accountNamespace(subject, namespace)}"`
       : `${subject.kind} "${subject.name}"`;
   return namespace === ''
     ? `ClusterRoleBinding "${name}" of ${role} to ${who}`
