@@ -1,4 +1,5 @@
 /** The gateway's own answers: always a Status, and a warning that kubectl prints even where it drops the Status. */
+import { warningValue } from '@polyanthus/engine-tunnel/warning';
 import type { HttpResponse } from '@polyanthus/ground-http/message';
 import type { RenderError } from '@polyanthus/ground-http/admission';
 import { StatusError, statusError, type StatusReason } from '@polyanthus/kube-objects/status';
@@ -11,20 +12,12 @@ export function statusAnswer(error: StatusError, options: { readonly warn?: bool
     headers: {
       'content-type': 'application/json',
       'cache-control': 'no-cache, private',
-      ...(options.warn === true ? { warning: `299 - "${quoted(status.message ?? '')}"` } : {}),
+      ...(options.warn === true ? { warning: warningValue(status.message ?? '') } : {}),
       ...(status.code === 429 ? { 'retry-after': '1' } : {}),
       ...(status.code === 401 ? { 'www-authenticate': 'Bearer realm="polyanthus"' } : {}),
     },
     body: Buffer.from(JSON.stringify(status)),
   };
-}
-
-/** The text of a quoted-string: one line, without what would end it (RFC 9110 section 5.6.4); long ones are cut. */
-function quoted(text: string): string {
-  return text
-    .slice(0, 1_000)
-    .replaceAll(/[^\x20-\x7e]/g, ' ')
-    .replaceAll(/["\\]/g, String.raw`\$&`);
 }
 
 /** A 431: too many or too large header fields, most often groups. */

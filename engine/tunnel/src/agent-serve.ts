@@ -11,6 +11,7 @@ import { admitMemberRequest } from './agent-admit.ts';
 import { endsStream, fromRaw, toOutgoing } from './h2.ts';
 import { declaredLength, endToEnd, withoutLength } from './hop-headers.ts';
 import { readStream, resetStream, watchForEnd, writeStream } from './stream-body.ts';
+import { warningValue } from './warning.ts';
 import { controlAuthority, methodHeader, upgradedHeader } from './wire.ts';
 
 /** What a session of the agent needs. */
@@ -69,7 +70,7 @@ async function serveStream(
     body: upgrade === undefined ? incoming.body : null,
   };
   const admitted = admitMemberRequest(request);
-  if (admitted.kind === 'refused') return answer(stream, statusResponse(admitted.status));
+  if (admitted.kind === 'refused') return answer(stream, statusResponse(admitted.status), request.method);
   const outgoing = { ...request, headers: admitted.headers };
   return upgrade === undefined
     ? forward(ctx, stream, outgoing, options.member)
@@ -88,7 +89,7 @@ async function forward(
   } catch (error) {
     if (ctx.signal.aborted) throw error;
     ctx.log.warn("the member's kube-apiserver did not answer", { error });
-    return answer(stream, statusResponse(memberAway(error)));
+    return answer(stream, statusResponse(memberAway(error)), request.method);
   }
   return answer(stream, response, request.method);
 }
@@ -134,7 +135,10 @@ async function answer(stream: ServerHttp2Stream, response: HttpResponse, method 
 function statusResponse(status: Status): HttpResponse {
   return {
     status: status.code,
-    headers: { 'content-type': 'application/json' },
+    headers: {
+      'content-type': 'application/json',
+      ...(status.code === 503 ? { warning: warningValue(status.message ?? '') } : {}),
+    },
     body: Buffer.from(JSON.stringify(status)),
   };
 }

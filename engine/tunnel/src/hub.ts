@@ -1,7 +1,6 @@
 /** The hub's end of all tunnels: takes agents in, and gives a Transport for every membership, whoever holds its tunnel. */
 import type { Duplex } from 'node:stream';
 import { sleep, withTimeout, type Context } from '@polyanthus/ground-base/context';
-import { hasCode } from '@polyanthus/ground-base/errors';
 import type { Handler, Peer, ServerRequest, ServerResponse, Transport } from '@polyanthus/ground-http/message';
 import { defaultAdmission, type AdmissionLimits } from './admission.ts';
 import { tunnelErrors } from './errors.ts';
@@ -215,11 +214,6 @@ class Hub {
     this.#accepting = false;
     await Promise.all([...this.all].map((tunnel) => tunnel.close()));
   }
-}
-
-/** Whether a failure means that the member cannot be reached at all. */
-export function isAway(error: unknown): boolean {
-  return hasCode(error, 'TunnelAway') || hasCode(error, 'TunnelLoop');
 }
 
 function plain(status: number, message: string): ServerResponse {

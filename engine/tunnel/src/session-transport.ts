@@ -1,16 +1,9 @@
-/** The hub's end of a session as a Transport: requests are streams, upgrades are extended CONNECT (RFC 8441). */
+/** The hub's end of a session: requests are streams, upgrades are extended CONNECT (RFC 8441). */
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import { cancelled, type Context } from '@polyanthus/ground-base/context';
 import { httpErrors } from '@polyanthus/ground-http/errors';
 import { header } from '@polyanthus/ground-http/headers';
-import type {
-  Body,
-  HeaderValues,
-  HttpRequest,
-  HttpResponse,
-  Transport,
-  UpgradeResult,
-} from '@polyanthus/ground-http/message';
+import type { Body, HeaderValues, HttpRequest, HttpResponse, UpgradeResult } from '@polyanthus/ground-http/message';
 import { tunnelErrors } from './errors.ts';
 import { endsStream, fromRaw, toOutgoing } from './h2.ts';
 import { declaredLength, endToEnd, withoutLength } from './hop-headers.ts';
@@ -77,15 +70,6 @@ export async function upgradeOn(
   }
   const headers = { ...endToEnd(answer.headers), connection: 'Upgrade', upgrade: protocol };
   return { kind: 'upgraded', headers, socket: answer.stream, head: new Uint8Array(0) };
-}
-
-/** The session as a Transport without admission control. */
-export function sessionTransport(session: ClientHttp2Session): Transport {
-  return {
-    request: (ctx, request) => requestOn(ctx, session, request),
-    upgrade: (ctx, request) => upgradeOn(ctx, session, request),
-    close: async () => session.close(),
-  };
 }
 
 async function send(

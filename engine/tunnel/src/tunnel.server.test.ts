@@ -414,6 +414,13 @@ describe('the agent', () => {
     expect(JSON.parse(await text(answer.body))).toMatchObject({ kind: 'Status', reason: 'Forbidden' });
   });
 
+  it('refuses a HEAD too', async () => {
+    const { ask } = await connected(ok);
+    const answer = await ask('/api', { method: 'HEAD', headers: {} });
+    expect([answer.status, await text(answer.body)]).toEqual([403, '']);
+    expect(await text((await ask('/api')).body)).toBe('ok');
+  });
+
   it('answers the probes of the hub itself, and only those', async () => {
     const { hub } = await connected(async (_ctx, request) => ({
       status: 200,
@@ -432,7 +439,7 @@ describe('the agent', () => {
     await tunnelOf(ctx, hub);
     const answer = await hub.hub
       .transportTo('uid-1')
-      .request(ctx, { method: 'GET', url: '/', headers: asAlice, body: null });
+      .request(ctx, { method: 'GET', url: '/api', headers: asAlice, body: null });
     expect([answer.status, JSON.parse(await text(answer.body))]).toMatchObject([
       503,
       { message: expect.stringContaining('cannot reach the kube-apiserver') as unknown },
