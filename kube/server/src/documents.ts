@@ -6,6 +6,7 @@ import { errorAnswer, jsonAnswer, pageNotFound, textAnswer } from './answers.ts'
 import type { Cluster } from './cluster.ts';
 import { serveDiscovery } from './discovery.ts';
 import { serveHealth } from './health.ts';
+import { serveIssuer } from './issuer-documents.ts';
 import { openApiV2 } from './openapi/v2.ts';
 import { openApiV3 } from './openapi/v3.ts';
 import { methodNotAllowed } from './router.ts';
@@ -29,6 +30,8 @@ export async function serveDocument(asked: DocumentRequest): Promise<ServerRespo
   if (path === '/metrics') return textAnswer(200, asked.cluster.metrics.expose());
   if (path === '/openapi/v2') return openApiV2(asked);
   if (path === '/openapi/v3' || path.startsWith('/openapi/v3/')) return openApiV3(asked, path);
+  const issuer = await serveIssuer(asked.cluster, path);
+  if (issuer !== undefined) return issuer;
   const health = serveHealth(asked, path);
   if (health !== undefined) return health;
   const discovery = serveDiscovery(asked, path);
