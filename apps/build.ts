@@ -15,8 +15,8 @@ try {
     entryPoints: {
       main: join(root, 'apps/cli/src/main.ts'),
       'api-worker': join(root, 'apps/hub/src/api-worker.ts'),
+      'sqlite-worker': join(root, 'kube/server/src/store/sqlite-worker.ts'),
       'controllers-worker': join(root, 'apps/hub/src/controllers-worker.ts'),
-      'store-worker': join(root, 'kube/server/src/store/store-worker.ts'),
     },
     outdir: fresh,
     outExtension: { '.js': '.mjs' },

@@ -7,8 +7,8 @@ const levels: readonly string[] = ['debug', 'info', 'warn', 'error'];
 export async function stderrLogger(level: string): Promise<Logger> {
   const minimum = (levels.includes(level) ? level : 'warn') as LogLevel;
   if (process.stderr.isTTY) return createLogger(({ level: at, message, fields }) => void process.stderr.write(`${at.padEnd(5)} ${message}${readable(fields)}\n`), minimum);
-  const { pino, destination } = await import('pino');
-  const sink = pino({ level: minimum, base: null }, destination({ dest: 2, sync: true }));
+  const { default: pino } = await import('pino');
+  const sink = pino({ level: minimum, base: null }, pino.destination({ dest: 2, sync: true }));
   return createLogger((line) => sink[line.level](line.fields, line.message), minimum);
 }
 

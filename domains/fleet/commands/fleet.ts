@@ -78,7 +78,7 @@ async function letAgentIn(joining: Joining, ctx: Context, input: CommandInput, e
     await giveToken(hub, made, input, environment);
     return;
   }
-  const objects = agentManifest({ fleet: hub.fleet, membership: name, hubUrl: text(input, 'hub-url') ?? hub.url, hubCaPem: await caPemOf(hub.context), image: requiredText(input, 'image') });
+  const objects = agentManifest({ fleet: hub.fleet, membership: name, membershipUid: made.membership.metadata.uid ?? '', hubUrl: text(input, 'hub-url') ?? hub.url, hubCaPem: await caPemOf(hub.context), image: requiredText(input, 'image') });
   if (joining.agent === 'manifest') {
     const yaml = dumpYamlDocuments(objects as unknown as readonly YamlValue[]);
     const file = text(input, 'manifest-output-file');

@@ -43,6 +43,7 @@ export const agentRoles: readonly AgentRole[] = [
 export interface AgentManifestOptions {
   readonly fleet: string;
   readonly membership: string;
+  readonly membershipUid: string;
   readonly hubUrl: string;
   readonly hubCaPem: string;
   readonly image: string;
@@ -57,7 +58,7 @@ export function agentManifest(options: AgentManifestOptions): readonly KubeObjec
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: at('polyanthus-agent'),
-    data: { fleet: options.fleet, membership: options.membership, 'hub-url': options.hubUrl, 'hub-ca.pem': options.hubCaPem },
+    data: { fleet: options.fleet, membership: options.membership, 'membership-uid': options.membershipUid, 'hub-url': options.hubUrl, 'hub-ca.pem': options.hubCaPem },
   };
   return [namespace, configuration, ...agentRoles.flatMap((role) => roleObjects(role, options, at))];
 }

@@ -45,18 +45,18 @@ export function enrolmentSecret(membership: Membership, token: string, expiresAt
   };
 }
 
-/** The store over the hub's API; `fleets` are the namespaces that hold Memberships. */
-export function createEnrolmentStore(hubClient: KubeClient, fleets: readonly string[]): EnrolmentStore {
+/** The store over the hub's API; `fleets` gives the namespaces that hold Memberships. */
+export function createEnrolmentStore(hubClient: KubeClient, fleets: () => readonly string[]): EnrolmentStore {
   return {
     redeem: async (ctx, request) => {
-      for (const fleet of fleets) {
+      for (const fleet of fleets()) {
         const secret = await findSecret(ctx, hubClient, fleet, request.tokenHash);
         if (secret !== undefined) return redeemSecret(ctx, hubClient, secret, request);
       }
       return undefined;
     },
     memberOfKey: async (ctx, keyHash) => {
-      for (const namespace of fleets) {
+      for (const namespace of fleets()) {
         const found = await hubClient.list(ctx, memberships, { namespace, labelSelector: `${agentKeyLabel}=${labelOf(keyHash)}` });
         const member = found.items.find((one) => one.status?.agentKey === keyHash && one.metadata.deletionTimestamp === undefined);
         if (member !== undefined) return asMember(member);
@@ -64,13 +64,13 @@ export function createEnrolmentStore(hubClient: KubeClient, fleets: readonly str
       return undefined;
     },
     authorityOf: async (ctx, membershipUid) => {
-      const member = await byUid(ctx, hubClient, fleets, membershipUid);
+      const member = await byUid(ctx, hubClient, fleets(), membershipUid);
       const { issuer, oidcJwks } = member?.spec?.authority ?? {};
       if (member === undefined || issuer === undefined || oidcJwks === undefined) return undefined;
       return { member: asMember(member), issuer, jwks: oidcJwks, externalId: member.spec?.externalId ?? '' };
     },
     replaceKey: async (ctx, membershipUid, keyHash) => {
-      const member = await byUid(ctx, hubClient, fleets, membershipUid);
+      const member = await byUid(ctx, hubClient, fleets(), membershipUid);
       if (member !== undefined) await setKey(ctx, hubClient, member, keyHash);
     },
   };

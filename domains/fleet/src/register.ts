@@ -5,6 +5,7 @@
 import { sleep, type Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import type { Random } from '@polyanthus/ground-base/random';
+import { newEnrolmentToken } from '@polyanthus/engine-tunnel/enrolment';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { customResourceDefinitions, secrets } from '@polyanthus/kube-kinds/core';
 import { inClusterMemberships, memberships, type Membership } from '@polyanthus/kube-kinds/own/fleet';
@@ -129,7 +130,7 @@ async function untilServed<T>(ctx: Context, attempt: () => Promise<T>): Promise<
 }
 
 async function writeToken(ctx: Context, options: RegisterOptions, membership: Membership): Promise<string> {
-  const token = Buffer.from(options.random.bytes(32)).toString('base64url');
+  const { token } = newEnrolmentToken(options.random);
   const expiresAt = new Date(ctx.clock.now() + options.tokenTtlMs);
   await options.hubClient.create(ctx, secrets, enrolmentSecret(membership, token, expiresAt), { fieldManager });
   return token;

@@ -41,11 +41,7 @@ const backdateMs = 5 * 60_000;
 type X509 = typeof Library;
 
 async function x509(): Promise<X509> {
-  // The library resolves its parts by decorators and needs this first, without declaring it.
-  await import('reflect-metadata');
-  const library = await import('@peculiar/x509');
-  library.cryptoProvider.set(webcrypto);
-  return library;
+  return (await import('./x509-library.ts')).x509Library;
 }
 
 const signing = { name: 'ECDSA', hash: 'SHA-256' } as const;

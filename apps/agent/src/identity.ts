@@ -1,0 +1,85 @@
+/** The agent's key and certificate in its state folder (mode 0600), and how it gets them: by token or ServiceAccount. */
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Context } from '@polyanthus/ground-base/context';
+import { makeDirectory, writeDurably } from '@polyanthus/ground-files/durable';
+import type { Transport } from '@polyanthus/ground-http/message';
+import { createCsr } from '@polyanthus/ground-pki/authority';
+import { parseCertificate } from '@polyanthus/ground-pki/certificate';
+import { generateKey, type KeyPair } from '@polyanthus/ground-pki/keys';
+import { enrolAgent } from '@polyanthus/engine-tunnel/enrolment';
+import { agentErrors } from './errors.ts';
+
+/** What is kept between starts. */
+interface AgentState {
+  readonly keys: KeyPair;
+  readonly certificatePem?: string;
+  readonly hubId?: string;
+}
+
+/** How to enrol. */
+export interface EnrolmentSource {
+  readonly tokenFile: string | undefined;
+  readonly serviceAccountTokenFile: string | undefined;
+  /** uid of the member's kube-system namespace. */
+  readonly externalId: string;
+  /** Needed for the ServiceAccount way. */
+  readonly membershipUid: string | undefined;
+}
+
+/** The agent's identity as the tunnel asks for it. */
+export interface AgentIdentity {
+  readonly hubId: string;
+  readonly credentials: () => Promise<{ readonly privateKey: KeyObject; readonly certificatePem: string }>;
+  readonly csr: () => Promise<string>;
+  readonly store: (certificatePem: string) => Promise<void>;
+  /** PEM of key and certificate, for TLS to the hub's API. */
+  readonly tls: () => { readonly cert: string; readonly key: string };
+}
+
+/** Reads the state, enrols when there is no certificate or it has expired. Errors: AgentNotEnrolled, those of enrolment. */
+export async function openIdentity(ctx: Context, stateDir: string, hub: Transport, source: EnrolmentSource): Promise<AgentIdentity> {
+  await makeDirectory(stateDir);
+  const file = join(stateDir, 'identity.json');
+  let state = await readState(file);
+  const save = async (next: AgentState): Promise<void> => {
+    state = next;
+    await writeDurably(file, `${JSON.stringify(next)}\n`);
+  };
+  // The key is on disk before the hub hears of it: a lost answer is asked for again with the same key.
+  if (!existsSync(file)) await save(state);
+  const expired = state.certificatePem !== undefined && parseCertificate(state.certificatePem).notAfterMs <= ctx.clock.now();
+  if (state.certificatePem === undefined || expired) {
+    const enrolment = await enrolAgent(ctx, hub, { ...(await proof(source)), externalId: source.externalId, csrPem: await createCsr(state.keys, 'agent') });
+    await save({ ...state, certificatePem: enrolment.certificatePem, hubId: enrolment.hubId });
+    ctx.log.info('enrolled at the hub', { membership: enrolment.membership });
+  }
+  return {
+    hubId: state.hubId ?? '',
+    credentials: () => Promise.resolve({ privateKey: createPrivateKey(state.keys.privateKeyPem), certificatePem: state.certificatePem ?? '' }),
+    csr: () => createCsr(state.keys, 'agent'),
+    store: (certificatePem) => save({ ...state, certificatePem }),
+    tls: () => ({ cert: state.certificatePem ?? '', key: state.keys.privateKeyPem }),
+  };
+}
+
+async function proof(source: EnrolmentSource): Promise<{ readonly token: string } | { readonly serviceAccountToken: string; readonly membershipUid: string }> {
+  if (source.serviceAccountTokenFile !== undefined && source.membershipUid !== undefined) {
+    return { serviceAccountToken: (await readFile(source.serviceAccountTokenFile, 'utf8')).trim(), membershipUid: source.membershipUid };
+  }
+  if (source.tokenFile === undefined) throw agentErrors.error('AgentNotEnrolled', 'the agent has no valid certificate in its state folder, and no token was given');
+  return { token: (await readFile(source.tokenFile, 'utf8')).trim() };
+}
+
+async function readState(file: string): Promise<AgentState> {
+  if (!existsSync(file)) return { keys: await generateKey() };
+  try {
+    const state = JSON.parse(await readFile(file, 'utf8')) as AgentState;
+    createPrivateKey(state.keys.privateKeyPem);
+    return state;
+  } catch (cause) {
+    throw agentErrors.error('AgentStateUnreadable', `${file} cannot be used`, { cause });
+  }
+}
