@@ -185,7 +185,8 @@ async function findOwner(
   return live;
 }
 
-function rememberAbsent(scope: CollectScope, uid: string): void {
+/** Notes that a uid is gone for good. */
+export function rememberAbsent(scope: Pick<CollectScope, 'absent'>, uid: string): void {
   scope.absent.set(uid, true);
   if (scope.absent.size <= absentMax) return;
   const oldest = scope.absent.keys().next();

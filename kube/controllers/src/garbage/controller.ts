@@ -5,7 +5,7 @@ import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
 import { runController } from '@polyanthus/kube-runtime/controller';
 import { queueFor, type ControllerDefinition } from '../environment.ts';
-import { collect, forget, type CollectScope } from './collect.ts';
+import { collect, forget, rememberAbsent, type CollectScope } from './collect.ts';
 import { nodeOf, OwnerGraph } from './graph.ts';
 import { Monitors } from './monitors.ts';
 
@@ -26,15 +26,19 @@ export const garbageCollector: ControllerDefinition = {
   run: async (ctx, env) => {
     const queue = queueFor(ctx, env, 'garbage-collector-controller');
     const graph = new OwnerGraph();
+    const absent = new Map<string, true>();
     const enqueue = (uid: string): void => queue.add(uid);
     const monitors = new Monitors(env, {
       seen: (type, object) => seen(graph, enqueue, type, object),
-      gone: (object) => {
+      gone: (object, seenDeleted) => {
         const node = graph.get(object.metadata.uid ?? '');
-        if (node !== undefined) forget({ graph, enqueue }, node);
+        if (node === undefined) return;
+        // Dependents can then be judged even when the kind itself is no longer served: a CRD that was deleted.
+        if (seenDeleted && graph.dependentsOf(node.uid).length > 0) rememberAbsent({ absent }, node.uid);
+        forget({ graph, enqueue }, node);
       },
     });
-    const scope: CollectScope = { env, graph, monitors, enqueue, absent: new Map() };
+    const scope: CollectScope = { env, graph, monitors, enqueue, absent };
     const first = refreshUntilDone(ctx, monitors);
     await Promise.all([
       keepRefreshing(ctx, first, monitors, env.informers.of(customResourceDefinitions)),

@@ -10,7 +10,8 @@ import { discoverResources, nameOf, type ServedResource } from '../resource-disc
 /** Called for every object of every kind, by what the watches tell. */
 export interface MonitorEvents {
   readonly seen: (type: ResourceType, object: KubeObject) => void;
-  readonly gone: (object: KubeObject) => void;
+  /** `seenDeleted`: the watch told of the deletion itself, so the uid is gone for good. */
+  readonly gone: (object: KubeObject, seenDeleted: boolean) => void;
 }
 
 interface Monitor {
@@ -70,7 +71,7 @@ export class Monitors {
     informer.onEvent({
       onAdd: (object) => this.#events.seen(type, object),
       onUpdate: (_before, object) => this.#events.seen(type, object),
-      onDelete: (object) => this.#events.gone(object),
+      onDelete: (object, finalStateUnknown) => this.#events.gone(object, !finalStateUnknown),
     });
     informer.start(inner);
     return {
@@ -79,7 +80,7 @@ export class Monitors {
       stop: () => {
         cancel();
         // A kind that is no longer served has no objects any more.
-        for (const object of informer.list()) this.#events.gone(object);
+        for (const object of informer.list()) this.#events.gone(object, false);
       },
     };
   }

@@ -161,6 +161,8 @@ export function garbageSuite(name: string, open: () => Promise<World>): void {
       await world.client.delete(world.ctx, widgets, key('w'));
       await untilGone(world, configMaps, key('w-child'));
       expect(await find(world, secrets, key('w-secret'))).toBeDefined();
+      await world.client.delete(world.ctx, customResourceDefinitions, { name: 'widgets.garbage.test' });
+      await untilGone(world, secrets, key('w-secret'));
     });
   });
 }
