@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
+import { decodeFault } from '@polyanthus/kube-objects/native-decode';
 import type { Schema } from '@polyanthus/kube-objects/schema';
 import { applyBuiltinDefaults } from './builtin-defaults.ts';
 import { loadBuiltins, loadDescriptions, openApiSchemas, type BuiltinKind } from './builtin.ts';
@@ -127,5 +128,57 @@ describe('a completed object', () => {
     expect(
       requests(applyBuiltinDefaults({ group: 'apps', kind: 'ReplicaSet' }, { spec: { template: { spec } } })),
     ).toBe(false);
+  });
+});
+
+describe('an object that does not fit its type', () => {
+  const template = (container: JsonObject): JsonObject => ({
+    spec: { template: { spec: { containers: [container] } } },
+  });
+
+  test.each<[string, string, JsonObject, string | undefined]>([
+    [
+      'deployments',
+      'apps',
+      { spec: { replicas: 'x' } },
+      'json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32',
+    ],
+    [
+      'deployments',
+      'apps',
+      { spec: { replicas: 1.5 } },
+      'json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32',
+    ],
+    [
+      'deployments',
+      'apps',
+      template({ name: 1 }),
+      'json: cannot unmarshal number into Go struct field Container.spec.template.spec.containers.name of type string',
+    ],
+    [
+      'configmaps',
+      '',
+      { metadata: { labels: { a: 1 } } },
+      'json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string',
+    ],
+    [
+      'deployments',
+      'apps',
+      template({ resources: { limits: { cpu: 'x' } } }),
+      "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+    ],
+    [
+      'deployments',
+      'apps',
+      template({
+        name: 'a',
+        ports: [{ containerPort: 80 }],
+        resources: { limits: { cpu: 1 } },
+        livenessProbe: { httpGet: { port: 'http' } },
+      }),
+      undefined,
+    ],
+  ])('%s.%s %j is refused as Go does', (resource, group, object, fault) => {
+    expect(decodeFault(object, kindOf(resource, group).schema)).toBe(fault);
   });
 });

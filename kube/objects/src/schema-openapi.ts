@@ -81,6 +81,9 @@ function factsOf(node: JsonObject): Draft {
   return isFree(node) ? { ...facts, preserveUnknownFields: true } : facts;
 }
 
+/** The struct's name is the last part of the type's. */
+const goName = (ref: string): JsonObject => ({ 'x-go-name': ref.slice(ref.lastIndexOf('.') + 1) });
+
 class Reader {
   readonly #definitions: Definitions;
   readonly #known = new Map<string, Schema>();
@@ -94,7 +97,7 @@ class Reader {
     if (known !== undefined) return known;
     const node = Object.hasOwn(this.#definitions, ref) ? this.#definitions[ref] : undefined;
     if (node === undefined) throw new Error(`the OpenAPI definitions have no type ${ref}`);
-    const schema = this.#build(node);
+    const schema = this.#build({ ...node, ...goName(ref) });
     const named: Schema = ref.endsWith('.resource.Quantity') ? { ...schema, format: 'quantity' } : schema;
     this.#known.set(ref, named);
     return named;
@@ -110,7 +113,7 @@ class Reader {
     const target = this.#definitions[ref];
     if (target === undefined) throw new Error(`the OpenAPI definitions have no type ${ref}`);
     const key = `${ref} ${JSON.stringify(rest)}`;
-    const known = this.#known.get(key) ?? this.#build({ ...target, ...rest });
+    const known = this.#known.get(key) ?? this.#build({ ...target, ...rest, ...goName(ref) });
     this.#known.set(key, known);
     return known;
   };

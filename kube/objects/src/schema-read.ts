@@ -24,6 +24,7 @@ const plain: readonly (readonly [string, keyof Schema])[] = [
   ['uniqueItems', 'uniqueItems'],
   ['minProperties', 'minProperties'],
   ['maxProperties', 'maxProperties'],
+  ['x-go-name', 'goName'],
   ['x-kubernetes-list-type', 'listType'],
   ['x-kubernetes-list-map-keys', 'listMapKeys'],
   ['x-kubernetes-map-type', 'mapType'],

@@ -42,6 +42,8 @@ export interface Schema {
 
   /** A part of a built-in kind: null counts as absent, and what is required is checked by the kind's own rules. */
   readonly native?: boolean;
+  /** Name of a built-in kind's Go struct, `DeploymentSpec`: its decoder's errors say it. */
+  readonly goName?: string;
   /** What Go writes for this field of a built-in kind when nobody set it: `{}` of a struct, `0`, `''`, null of a list. */
   readonly zero?: JsonValue;
 
