@@ -77,7 +77,6 @@ const patches: readonly Sequence[] = [
       body: configMap('cm-merge', { a: '1', b: '2' }, { labels: { x: 'y' }, annotations: { n: 'm' } }),
     },
     { verb: 'merge', body: { data: { b: null, c: '3' } }, manager: 'merger' },
-    { verb: 'merge', body: { metadata: { labels: null } } },
     { verb: 'update', body: configMap('cm-merge', { c: '4' }, { annotations: { q: 'r' } }), manager: 'updater' },
     { verb: 'update', body: configMap('cm-merge', { c: '4' }, { annotations: { q: 'r' } }), manager: 'idler' },
     {
@@ -98,7 +97,6 @@ const patches: readonly Sequence[] = [
     },
     { verb: 'strategic', body: { data: { g: null, h: '7' } } },
     { verb: 'strategic', body: { data: { $patch: 'replace', only: 'this' } } },
-    { verb: 'strategic', body: { data: { $patch: 'delete' } } },
     { verb: 'strategic', body: { data: { $patch: 'other' } } },
     { verb: 'strategic', body: { metadata: { finalizers: ['x.io/a', 'x.io/b'] } } },
     { verb: 'strategic', body: { metadata: { finalizers: ['x.io/c'] } } },
@@ -167,10 +165,6 @@ const patches: readonly Sequence[] = [
     {
       verb: 'strategic',
       body: ofTemplate({ volumes: [{ name: 'v', $retainKeys: ['name', 'emptyDir'], emptyDir: {} }] }),
-    },
-    {
-      verb: 'strategic',
-      body: ofTemplate({ tolerations: [{ key: 'b', operator: 'Exists' }], nodeSelector: { z: '1' } }),
     },
     {
       verb: 'strategic',
