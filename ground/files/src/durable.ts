@@ -1,9 +1,11 @@
 /** Files that are whole after a crash: temporary file, fsync, rename, fsync of the directory. */
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** What others may not read: keys, stores, journals. */
+/** Of files that others may not read: keys, stores, journals. */
 export const privateFileMode = 0o600;
+
+/** Of directories that hold such files. */
 export const privateDirectoryMode = 0o700;
 
 /**
@@ -15,10 +17,11 @@ export async function writeDurably(path: string, content: Uint8Array | string, m
   const temporary = `${path}.tmp`;
   await rm(temporary, { force: true });
   try {
-    await using file = await open(temporary, 'wx', mode);
-    await file.chmod(mode);
-    await file.writeFile(content);
-    await file.sync();
+    await withFile(temporary, 'wx', mode, async (file) => {
+      await file.chmod(mode);
+      await file.writeFile(content);
+      await file.sync();
+    });
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
@@ -35,8 +38,26 @@ export async function removeDurably(path: string): Promise<void> {
 
 /** Makes names that were created, renamed or removed in the directory survive a crash. */
 export async function syncDirectory(path: string): Promise<void> {
-  await using directory = await open(path, 'r');
-  await directory.sync();
+  await syncFile(path, 'r');
+}
+
+/** Makes what was written to the file by anyone survive a crash; `flags` as for open. */
+export async function syncFile(path: string, flags = 'r+'): Promise<void> {
+  await withFile(path, flags, undefined, (file) => file.sync());
+}
+
+async function withFile(
+  path: string,
+  flags: string,
+  mode: number | undefined,
+  fn: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const file = await open(path, flags, mode);
+  try {
+    await fn(file);
+  } finally {
+    await file.close();
+  }
 }
 
 /** Makes the directory and its missing parents, each durable; an existing one keeps its mode. */

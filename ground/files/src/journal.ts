@@ -9,6 +9,7 @@ import { Mutex } from '@polyanthus/ground-base/mutex';
 import { privateFileMode, syncDirectory } from './durable.ts';
 import { filesErrors } from './errors.ts';
 
+/** An open journal. */
 export interface Journal {
   /** What stood in the file when it was opened, oldest first. */
   readonly entries: readonly unknown[];

@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { filesErrors } from './errors.ts';
 import { privateFileMode } from './durable.ts';
 
+/** A lock that is held. */
 export interface FileLock {
   release(): void;
 }

@@ -9,8 +9,10 @@ import { crc32, gunzipSync } from 'node:zlib';
 import { openDirectory } from './sqlite-directory.ts';
 import type { StoreContent } from './sequencer.ts';
 
+/** One step of a recording; `data` is base64, `file` a name in the data directory. */
 export type Operation =
-  | { readonly kind: 'create' | 'sync' | 'unlink'; readonly file: string }
+  | { readonly kind: 'sync'; readonly file: string }
+  | { readonly kind: 'create' | 'unlink'; readonly file: string }
   | { readonly kind: 'write'; readonly file: string; readonly offset: number; readonly data: string }
   | { readonly kind: 'truncate'; readonly file: string; readonly length: number }
   | { readonly kind: 'rename'; readonly file: string; readonly to: string }

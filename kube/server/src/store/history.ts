@@ -6,6 +6,7 @@ import type { Clock } from '@polyanthus/ground-base/clock';
 import type { StoredObject, StoreEvent } from './store.ts';
 import { storeErrors } from './errors.ts';
 
+/** How much history is kept; an event counts with the bytes that only it keeps alive. */
 export interface HistoryLimits {
   readonly maxEvents: number;
   readonly maxBytes: number;
@@ -20,6 +21,7 @@ const maxPins = 10_000;
 /** An event's own cost beside the bytes of its objects: key, index, records. */
 const eventOverheadBytes = 512;
 
+/** Events after `compactedRevision`, one for each revision. */
 export class History {
   /** What happened after this revision is known. */
   compactedRevision: number;

@@ -21,6 +21,7 @@ export function bucketName(key: string): string | undefined {
   return key.slice(0, slash + 1);
 }
 
+/** Current objects by key and in key order. */
 export class ObjectTable {
   readonly #objects = new Map<string, StoredObject>();
   /** None is empty; all keys of one are less than all keys of the next. */

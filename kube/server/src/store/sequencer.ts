@@ -21,6 +21,7 @@ export interface StoreLog {
   close(): Promise<void>;
 }
 
+/** What one commit may hold, and how much may wait for the next. */
 export interface BatchLimits {
   readonly maxWrites: number;
   readonly maxBytes: number;
@@ -28,8 +29,10 @@ export interface BatchLimits {
   readonly maxWaiting: number;
 }
 
+/** A batch of small objects that commits in about 20 ms. */
 export const defaultBatchLimits: BatchLimits = { maxWrites: 1024, maxBytes: 8 * 1024 * 1024, maxWaiting: 20_000 };
 
+/** What every store can be told; `clock` (monotonic) only ends pins. */
 export interface StoreOptions {
   readonly clock: Clock;
   readonly history?: HistoryLimits;
@@ -43,6 +46,7 @@ export interface StoreContent {
   readonly compactedRevision: number;
 }
 
+/** Of a store that nothing was written to. */
 export const emptyContent: StoreContent = { objects: [], events: [], compactedRevision: 0 };
 
 interface PendingWrite {
@@ -54,6 +58,7 @@ interface PendingWrite {
   readonly reject: (error: unknown) => void;
 }
 
+/** See the head of this file; made by createMemoryStore and openSqliteStore. */
 export class SequencedStore implements Store {
   readonly #log: StoreLog;
   readonly #batch: BatchLimits;

@@ -5,6 +5,7 @@
 import { encodeIndex } from './sqlite-format.ts';
 import type { StoreEvent } from './store.ts';
 
+/** One write of a batch. */
 export interface BatchRow {
   readonly revision: number;
   readonly key: string;
@@ -17,11 +18,13 @@ export interface BatchRow {
   readonly length?: number;
 }
 
+/** `rows` is the JSON of BatchRow[], `bytes` those of all rows in order. */
 export interface Batch {
   readonly rows: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
+/** Copies the bytes of the events into one buffer, which can be handed to another thread. */
 export function packBatch(events: readonly StoreEvent[]): Batch {
   let total = 0;
   for (const event of events) total += (event.object ?? event.final)?.bytes.length ?? 0;

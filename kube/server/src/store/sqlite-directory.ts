@@ -2,7 +2,7 @@
 import { constants, copyFile, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { privateFileMode, syncDirectory } from '@polyanthus/ground-files/durable';
+import { privateFileMode, syncDirectory, syncFile } from '@polyanthus/ground-files/durable';
 import { storeErrors } from './errors.ts';
 import type { StoreContent } from './sequencer.ts';
 import { openDatabase } from './sqlite-file.ts';
@@ -160,11 +160,6 @@ function guarded<T>(path: string, fn: () => T): T {
     if (errcode === undefined) throw error;
     throw storeErrors.error('StoreDamaged', `${path}: ${String(message)}`, { cause: error });
   }
-}
-
-async function syncFile(path: string): Promise<void> {
-  await using file = await open(path, 'r+');
-  await file.sync();
 }
 
 async function exists(path: string): Promise<boolean> {

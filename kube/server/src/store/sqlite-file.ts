@@ -35,6 +35,7 @@ const statements = {
   state: 'UPDATE state SET revision = ?, compacted = ?, objects = ?, crc = ? WHERE id = 1',
 } as const;
 
+/** An open, verified file. Throws what SQLite throws; after a throw nothing of the call is in the file. */
 export class SqliteFile {
   readonly #database: DatabaseSync;
   readonly #statements: Readonly<Record<StatementName, StatementSync>>;

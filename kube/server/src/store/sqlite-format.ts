@@ -13,6 +13,7 @@ export const applicationId = 0x506c7974;
 /** Counts up with every change of the tables below; `migrations` leads from each older one to the next. */
 export const formatVersion = 1;
 
+/** The tables of `formatVersion`. */
 export const schema = `
 CREATE TABLE objects (
   create_revision INTEGER PRIMARY KEY,
@@ -41,6 +42,7 @@ CREATE TABLE state (
   crc INTEGER NOT NULL
 ) STRICT;`;
 
+/** A row of `objects`. */
 export interface ObjectRow {
   readonly create_revision: number;
   readonly revision: number;
@@ -50,6 +52,7 @@ export interface ObjectRow {
   readonly crc: number;
 }
 
+/** A row of `history`; `final` is the last state of a deleted object, `previous_…` is null for a create. */
 export interface HistoryRow {
   readonly revision: number;
   readonly key: string;
@@ -62,6 +65,7 @@ export interface HistoryRow {
   readonly previous_crc: number | null;
 }
 
+/** The one row of `state`. */
 export interface StateRow {
   /** The last committed revision. */
   readonly revision: number;
@@ -71,6 +75,7 @@ export interface StateRow {
   readonly objects: number;
 }
 
+/** CRC32 over all columns of an object. */
 export function objectCrc(row: Omit<ObjectRow, 'crc'>): number {
   return crc32(row.bytes, crc32(`${row.create_revision}\0${row.revision}\0${row.key}\0${row.idx}\0`));
 }
@@ -88,14 +93,17 @@ export function historyCrc(row: {
   return row.final === null ? head : crc32(row.final, head);
 }
 
+/** CRC32 over the state. */
 export function stateCrc(row: StateRow): number {
   return crc32(`${row.revision}\0${row.compacted}\0${row.objects}\0`);
 }
 
+/** The `idx` column of an index. */
 export function encodeIndex(index: ObjectIndex): string {
   return JSON.stringify(index);
 }
 
+/** The index of an `idx` column whose checksum was right. */
 export function decodeIndex(text: string): ObjectIndex {
   return JSON.parse(text) as ObjectIndex;
 }

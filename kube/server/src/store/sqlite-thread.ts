@@ -3,11 +3,13 @@ import { Worker } from 'node:worker_threads';
 import { packBatch, type Batch } from './sqlite-batch.ts';
 import type { StoreLog } from './sequencer.ts';
 
+/** What the thread is asked. */
 export type ThreadRequest =
   | { readonly id: number; readonly kind: 'commit'; readonly batch: Batch }
   | { readonly id: number; readonly kind: 'compact'; readonly revision: number }
   | { readonly id: number; readonly kind: 'close' };
 
+/** The answer to the request with this id; without `error` it is done and durable. */
 export interface ThreadReply {
   readonly id: number;
   readonly error?: string;

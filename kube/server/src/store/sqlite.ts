@@ -16,6 +16,7 @@ import { openDirectory, storeFile, type Migrations } from './sqlite-directory.ts
 import { startWorkerFromSource, threadLog, type StartWorker } from './sqlite-thread.ts';
 import type { Store } from './store.ts';
 
+/** `directory` is made when missing; `startWorker` and `migrations` have defaults. */
 export interface SqliteStoreOptions extends StoreOptions {
   readonly directory: string;
   readonly startWorker?: StartWorker;

@@ -68,6 +68,7 @@ export type WriteResult =
     }
   | { readonly ok: false; readonly current: StoredObject | undefined };
 
+/** A page of a range. */
 export interface RangeResult {
   /** In key order. */
   readonly objects: readonly StoredObject[];
@@ -79,6 +80,7 @@ export interface RangeResult {
   readonly remaining: number;
 }
 
+/** See the head of this file. */
 export interface Store {
   /** The last committed revision. */
   readonly revision: number;

@@ -10,6 +10,7 @@ interface Watcher {
   closed: boolean;
 }
 
+/** All open watches of a store. */
 export class Watchers {
   readonly #broad = new Set<Watcher>();
   readonly #byBucket = new Map<string, Set<Watcher>>();
