@@ -15,8 +15,10 @@ const start: PodRun = { phase: 'starting', sinceMs: 0, restarts: 0 };
 
 function history(target: Pod, behaviour: PodBehaviour, untilMs: number): string[] {
   const seen: string[] = [];
-  let run = start;
-  for (let nowMs = 0, next: number | undefined = 0; next !== undefined && next <= untilMs; nowMs = next) {
+  let run: PodRun = start;
+  let next: number | undefined = 0;
+  while (next !== undefined && next <= untilMs) {
+    const nowMs: number = next;
     const advanced = advance(run, target, behaviour, nowMs);
     run = advanced.run;
     const ready = isReady(run, behaviour, nowMs) ? '+' : '';
@@ -64,7 +66,7 @@ describe('the life of a pod', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 20_000 }), { maxLength: 20 }), (steps) => {
         let nowMs = 0;
-        let often = start;
+        let often: PodRun = start;
         for (const step of steps) {
           nowMs += step;
           often = advance(often, pod(), behaviour, nowMs).run;
