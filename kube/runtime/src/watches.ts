@@ -8,11 +8,12 @@ import type { WorkQueue } from './queue.ts';
 /** The keys that a change of `object` touches. */
 export type KeyMap<T extends KubeObject> = (object: T) => readonly string[];
 
-/** Adds keys for every add, update (before and after) and delete. The answer ends it. */
+/** Adds keys for every add, delete and update (before and after) that `matters`; absent: all do. The answer ends it. */
 export function watchInto<T extends KubeObject>(
   informer: Informer<T>,
   queue: WorkQueue,
   map: KeyMap<T> = (object) => [keyOf(object)],
+  matters: (before: T, after: T) => boolean = () => true,
 ): () => void {
   const enqueue = (object: T): void => {
     for (const key of map(object)) queue.add(key);
@@ -20,6 +21,7 @@ export function watchInto<T extends KubeObject>(
   return informer.onEvent({
     onAdd: enqueue,
     onUpdate: (before, after) => {
+      if (!matters(before, after)) return;
       enqueue(before);
       enqueue(after);
     },

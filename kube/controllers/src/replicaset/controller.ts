@@ -2,10 +2,12 @@
 import { events, pods, replicaSets, type Pod } from '@polyanthus/kube-kinds/core';
 import { labelSelectorMatcher } from '@polyanthus/kube-objects/selectors';
 import { Expectations } from '@polyanthus/kube-runtime/expectations';
+import { jsonEqual } from '@polyanthus/kube-runtime/equal';
 import { keyOf } from '@polyanthus/kube-runtime/keys';
 import { controllingOwner, watchInto } from '@polyanthus/kube-runtime/watches';
 import { queueFor, recorderFor, runWithEvents, type ControllerDefinition } from '../environment.ts';
 import { controllerOf } from '../ownership.ts';
+import { isPodActive, isPodReady } from '../pods.ts';
 import { reconcileReplicaSet } from './reconcile.ts';
 
 /** Keeps as many pods as each ReplicaSet asks for. */
@@ -47,7 +49,12 @@ export const replicaSetController: ControllerDefinition = {
         .byIndex('byNamespace', pod.metadata.namespace ?? '')
         .filter((set) => labelSelectorMatcher(set.spec.selector).matches(pod.metadata.labels))
         .map(keyOf);
-    watchInto(podCache, queue, (pod) => (controllerOf(pod) === undefined ? orphanKeys(pod) : ownersOf(pod)));
+    watchInto(
+      podCache,
+      queue,
+      (pod) => (controllerOf(pod) === undefined ? orphanKeys(pod) : ownersOf(pod)),
+      podMatters,
+    );
     const scope = { env, sets, podCache, expectations, recorder };
     await runWithEvents(ctx, env, recorder, {
       name: 'replicaset-controller',
@@ -58,3 +65,13 @@ export const replicaSetController: ControllerDefinition = {
     });
   },
 };
+
+/** Most updates of a pod (bound, started, an address) change nothing that a set counts. */
+function podMatters(before: Pod, after: Pod): boolean {
+  return (
+    isPodActive(before) !== isPodActive(after) ||
+    isPodReady(before) !== isPodReady(after) ||
+    !jsonEqual(before.metadata.labels, after.metadata.labels) ||
+    !jsonEqual(before.metadata.ownerReferences, after.metadata.ownerReferences)
+  );
+}

@@ -2,6 +2,17 @@
 import type { Node, Pod, Taint } from '@polyanthus/kube-kinds/core';
 import { quantities, type Requests } from './requests.ts';
 
+/** By node object: a scheduler asks about every node for every pod, and cached objects never change. */
+const parsed = new WeakMap<Node, Requests>();
+
+function allocatableOf(node: Node): Requests {
+  const known = parsed.get(node);
+  if (known !== undefined) return known;
+  const allocatable = new Map(quantities(node.status?.allocatable));
+  parsed.set(node, allocatable);
+  return allocatable;
+}
+
 /** Why a pod cannot run on this node; empty when it can. */
 export function misfits(pod: Pod, requests: Requests, node: Node, used: Requests): readonly string[] {
   if (
@@ -16,7 +27,7 @@ export function misfits(pod: Pod, requests: Requests, node: Node, used: Requests
 }
 
 function shortages(requests: Requests, node: Node, used: Requests): readonly string[] {
-  const allocatable = new Map(quantities(node.status?.allocatable));
+  const allocatable = allocatableOf(node);
   const short: string[] = [];
   for (const [name, wanted] of requests) {
     if (wanted === 0n || (used.get(name) ?? 0n) + wanted <= (allocatable.get(name) ?? 0n)) continue;
@@ -27,7 +38,7 @@ function shortages(requests: Requests, node: Node, used: Requests): readonly str
 
 /** Share of the node that would be used, the mean of CPU and memory in [0, 1]; the emptier node wins. */
 export function load(requests: Requests, node: Node, used: Requests): number {
-  const allocatable = new Map(quantities(node.status?.allocatable));
+  const allocatable = allocatableOf(node);
   const share = (name: string): number => {
     const total = allocatable.get(name) ?? 0n;
     return total === 0n ? 1 : Number((used.get(name) ?? 0n) + (requests.get(name) ?? 0n)) / Number(total);
