@@ -3,6 +3,7 @@ import { header } from '@polyanthus/ground-http/headers';
 import type { ServerRequest } from '@polyanthus/ground-http/message';
 import type { UserInfo } from '@polyanthus/kube-access/user';
 
+/** What is kept of one request; never a header, a body or a token. */
 export interface GatewayAudit {
   /** RFC 3339, when the request arrived. */
   readonly time: string;

@@ -3,6 +3,7 @@ import type { Context } from '@polyanthus/ground-base/context';
 import type { Attributes, Decision } from '@polyanthus/kube-access/user';
 import { statusError } from '@polyanthus/kube-objects/status';
 
+/** One request under way. */
 export interface Exchange {
   readonly rights: readonly Attributes[];
   /** Whether the membership is still there and its ceiling still lets this through. */
@@ -11,6 +12,7 @@ export interface Exchange {
   readonly close: (reason: Error) => void;
 }
 
+/** All of this replica. */
 export class Exchanges {
   readonly #open = new Set<Exchange>();
 

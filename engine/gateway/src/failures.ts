@@ -7,7 +7,8 @@ import type { GatewayMember, ResourceRight } from './permission.ts';
 
 /** The Status of an operating failure; undefined for a defect and for a caller who has gone. */
 export function failureStatus(ctx: Context, error: unknown, membership: string | undefined): StatusError | undefined {
-  return error instanceof StatusError ? error : (closedBy(ctx) ?? unreachable(error, membership));
+  if (error instanceof StatusError) return error;
+  return ctx.signal.aborted ? closedBy(ctx) : unreachable(error, membership);
 }
 
 /** The reason with which an exchange was closed before its answer began. */

@@ -1,4 +1,4 @@
-import { background } from '@polyanthus/ground-base/context';
+import { background, withCancel } from '@polyanthus/ground-base/context';
 import { readBody } from '@polyanthus/ground-http/body';
 import { headerAll } from '@polyanthus/ground-http/headers';
 import type { Body, Handler, HttpResponse } from '@polyanthus/ground-http/message';
@@ -337,6 +337,23 @@ describe('audit', () => {
     expect(gateway.audit[2]).toMatchObject({ user: '', allowed: false, status: 401 });
     expect(JSON.stringify(gateway.audit)).not.toMatch(/Bearer|secret&/);
   });
+});
+
+it('a caller who goes before the answer is a 499 in the audit, and the member is told', async () => {
+  const told = Promise.withResolvers<void>();
+  const gateway = await start(async (inner) => {
+    inner.signal.addEventListener('abort', () => told.resolve());
+    return new Promise(() => undefined);
+  });
+  const scope = withCancel(ctx);
+  const asked = gateway.client().request(scope.ctx, atMember('/api/v1/pods'));
+  await until(ctx, () => gateway.gateway.open() === 1);
+  scope.cancel();
+  await expect(asked).rejects.toMatchObject({ code: 'Cancelled' });
+  await told.promise;
+  await until(ctx, () => gateway.audit.length === 1);
+  expect(gateway.audit[0]).toMatchObject({ status: 499, verb: 'list' });
+  expect(gateway.gateway.open()).toBe(0);
 });
 
 describe('when the agent is away', () => {

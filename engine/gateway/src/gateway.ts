@@ -25,6 +25,7 @@ import { aboveCeiling, isStream, neededRight, type GatewayMember } from './permi
 import { targetOf, type Target } from './target.ts';
 import { routeOf } from './route.ts';
 
+/** What the gateway is built from; the apps give real parts, tests give tables. */
 export interface GatewayOptions {
   /** Who asks; throws StatusError (Unauthorized) for credentials that are not good. */
   readonly authenticate: (ctx: Context, request: ServerRequest) => Promise<UserInfo>;
@@ -40,6 +41,7 @@ export interface GatewayOptions {
   readonly limits?: GatewayLimits;
 }
 
+/** The gateway as the app that mounts it sees it. */
 export interface Gateway {
   readonly handler: Handler;
   /** Ends the requests under way whose right is gone: call it when roles, bindings or memberships change. Gives how many. */
@@ -52,6 +54,7 @@ const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PAT
 /** What may be switched to. Anything else (h2c above all) would make a raw pipe of requests nobody looks at. */
 const protocols: ReadonlySet<string> = new Set(['websocket', 'spdy/3.1']);
 
+/** Builds it. The handler answers every failure as a Status and throws for none; one audit line follows each request. */
 export function createGateway(options: GatewayOptions): Gateway {
   const exchanges = new Exchanges();
   const server = new GatewayServer(options, exchanges);
@@ -188,8 +191,8 @@ class GatewayServer {
   #failure(ctx: Context, served: Served, error: unknown): ServerResponse {
     const known = failureStatus(ctx, error, served.draft.membership);
     if (known === undefined) {
-      if (!ctx.signal.aborted)
-        ctx.log.error('a request failed in the gateway', { auditId: served.draft.auditId, error });
+      if (ctx.signal.aborted) return callerGone(served.draft);
+      ctx.log.error('a request failed in the gateway', { auditId: served.draft.auditId, error });
       return statusAnswer(
         statusError('InternalError', `the gateway failed; the log has more under ${served.draft.auditId}`),
       );
@@ -198,6 +201,12 @@ class GatewayServer {
     const warn = known.httpStatus === 503 || (known.httpStatus === 404 && served.draft.membership !== undefined);
     return statusAnswer(known, { warn });
   }
+}
+
+/** Nobody is there to get an answer; the status is for the audit line (nginx's number for it). */
+function callerGone(draft: AuditDraft): ServerResponse {
+  draft.reason ||= 'the caller went away';
+  return { status: 499, headers: {}, body: null };
 }
 
 type MemberRoute = Extract<ReturnType<typeof routeOf>, { readonly kind: 'member' }>;

@@ -1,12 +1,14 @@
 /** How many requests one user, and one membership, may have under way at this replica. */
 import { statusError } from '@polyanthus/kube-objects/status';
 
+/** Requests under way at the same time, watches and streams included. */
 export interface GatewayLimits {
   readonly inFlightPerUser: number;
   readonly inFlightPerMembership: number;
   readonly inFlight: number;
 }
 
+/** For a replica of 2 cores; one kubectl or controller stays far below a user's share. */
 export const defaultGatewayLimits: GatewayLimits = {
   inFlightPerUser: 1_000,
   inFlightPerMembership: 4_000,

@@ -8,6 +8,7 @@ import type { Clock, Timer } from '@polyanthus/ground-base/clock';
 import type { HttpRequest } from '@polyanthus/ground-http/message';
 import { tunnelErrors } from './errors.ts';
 
+/** Places of one tunnel, and times in milliseconds. */
 export interface AdmissionLimits {
   readonly shortMax: number;
   readonly longMax: number;
@@ -18,6 +19,7 @@ export interface AdmissionLimits {
   readonly shortHoldMs: number;
 }
 
+/** Below the streams that HTTP/2 allows (`tunnelLimits.streamsMax`), so that nothing waits in silence. */
 export const defaultAdmission: AdmissionLimits = {
   shortMax: 400,
   longMax: 4_000,

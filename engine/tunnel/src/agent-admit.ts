@@ -22,6 +22,7 @@ const dropped = (name: string): boolean =>
   name.startsWith('x-forwarded-') ||
   name === 'forwarded';
 
+/** The headers to send on, or the Status to answer with. */
 export type Admitted =
   | { readonly kind: 'admitted'; readonly headers: HeaderValues }
   | { readonly kind: 'refused'; readonly status: Status };

@@ -61,7 +61,7 @@ async function serveStream(
     stream.respond({ ':status': 200 }, { waitForTrailers: true });
     return writeStream(stream, options.control(ctx, incoming.body));
   }
-  const upgrade = incoming.headers[':method'] === 'CONNECT' ? String(incoming.headers[':protocol'] ?? '') : undefined;
+  const upgrade = incoming.headers[':method'] === 'CONNECT' ? (incoming.headers[':protocol'] ?? '') : undefined;
   const request: HttpRequest = {
     method:
       upgrade === undefined ? (incoming.headers[':method'] ?? 'GET') : (header(incoming.own, methodHeader) ?? 'GET'),

@@ -22,6 +22,7 @@ export interface AgentCredentials {
   readonly certificatePem: string;
 }
 
+/** What one dial of the agent needs. */
 export interface DialOptions {
   /** Reaches the hub: `createTransport({ baseUrl, tls, proxyEnvironment })`. */
   readonly hub: Transport;
@@ -42,6 +43,7 @@ export interface DialOptions {
   readonly versions?: readonly number[];
 }
 
+/** An open tunnel as the agent sees it. */
 export interface AgentTunnel {
   readonly membershipUid: string;
   readonly epoch: number;

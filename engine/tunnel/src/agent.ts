@@ -7,6 +7,7 @@ import { dialTunnel, type AgentTunnel, type DialOptions } from './agent-tunnel.t
 import { defaultHeartbeat, type HeartbeatOptions } from './liveness.ts';
 import type { HubMessage } from './wire.ts';
 
+/** What the tunnel role of the agent is built from; times in milliseconds. */
 export interface RunTunnelAgentOptions extends Omit<
   DialOptions,
   'instance' | 'heartbeat' | 'helloTimeoutMs' | 'onMessage'

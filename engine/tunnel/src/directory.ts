@@ -1,6 +1,7 @@
 /** Which hub replica holds a member's tunnel. */
 import type { Context } from '@polyanthus/ground-base/context';
 
+/** Who holds a tunnel. */
 export interface Holder {
   /** Name of the replica. */
   readonly replica: string;
@@ -8,6 +9,7 @@ export interface Holder {
   readonly epoch: number;
 }
 
+/** The directory as one replica sees it; every call is safe against the other replicas. */
 export interface TunnelDirectory {
   /** The live holder, or undefined when there is none or its replica no longer renews its Lease. */
   holderOf(ctx: Context, membershipUid: string): Promise<Holder | undefined>;

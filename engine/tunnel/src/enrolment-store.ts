@@ -1,6 +1,7 @@
 /** What the hub knows about members' agents; `domains/fleet` keeps it in Memberships and Secrets. */
 import type { Context } from '@polyanthus/ground-base/context';
 
+/** A membership that an agent belongs to. */
 export interface EnrolledMember {
   readonly membershipUid: string;
   /** Namespace of the Membership. */
@@ -8,6 +9,7 @@ export interface EnrolledMember {
   readonly name: string;
 }
 
+/** Persistence of enrolment; failures of the store are thrown as they are. */
 export interface EnrolmentStore {
   /**
    * Uses a token, whose SHA-256 (hex) is given, for the agent key whose SubjectPublicKeyInfo has this SHA-256 (hex), and

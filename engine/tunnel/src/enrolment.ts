@@ -15,10 +15,12 @@ import { agentOrganization } from './agent-key.ts';
 import type { EnrolledMember, EnrolmentStore } from './enrolment-store.ts';
 import { tunnelErrors } from './errors.ts';
 
+/** Where the hub takes enrolments. */
 export const enrolmentPath = '/enrol/v1/agents';
 
 const bodyBytesMax = 64 * 1024;
 
+/** What an agent sends, as JSON. */
 export interface EnrolmentRequest {
   /** One-time token; or `serviceAccountToken` with `membershipUid`. */
   readonly token?: string;
@@ -30,6 +32,7 @@ export interface EnrolmentRequest {
   readonly csrPem: string;
 }
 
+/** What it gets, as JSON; all of it is for its own files. */
 export interface Enrolment {
   readonly certificatePem: string;
   readonly membershipUid: string;
@@ -38,6 +41,7 @@ export interface Enrolment {
   readonly hubId: string;
 }
 
+/** What the endpoint is built from. */
 export interface EnrolmentOptions {
   readonly hubId: string;
   readonly store: EnrolmentStore;

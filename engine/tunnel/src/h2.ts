@@ -10,6 +10,7 @@ import type { HeaderValues } from '@polyanthus/ground-http/message';
 import { headerValues } from '@polyanthus/ground-http/wire-headers';
 import { tunnelErrors } from './errors.ts';
 
+/** Sizes of one tunnel; both ends use the same. */
 export const tunnelLimits = {
   /** 500 Mbit/s for 20 ms is 1.25 MB: one stream fills it. It is also what one stalled stream may hold at the hub. */
   streamWindowBytes: 1_310_720,

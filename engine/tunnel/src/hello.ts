@@ -13,16 +13,19 @@ export const spokenVersions: readonly number[] = [1];
 
 /** Where the agent asks for the WebSocket, and the subprotocol that it names. */
 export const tunnelPath = '/tunnel/v1/connect';
+/** The WebSocket subprotocol; it does not change with the tunnel's version. */
 export const tunnelSubprotocol = 'tunnel.polyanthus.dev';
 
 const messageBytesMax = 64 * 1024;
 
+/** First message, hub to agent. */
 export interface Challenge {
   readonly versions: readonly number[];
   /** base64; used for this connection alone. */
   readonly nonce: string;
 }
 
+/** Second message, agent to hub. */
 export interface Hello {
   readonly versions: readonly number[];
   readonly agentVersion: string;
@@ -38,6 +41,7 @@ export interface Hello {
   readonly signature: string;
 }
 
+/** Third message, hub to agent; the last before HTTP/2. */
 export type Verdict =
   | { readonly accepted: true; readonly version: number; readonly membershipUid: string; readonly epoch: number }
   | { readonly accepted: false; readonly code: string; readonly message: string };

@@ -13,6 +13,7 @@ import { tunnelErrors } from './errors.ts';
 import { agreeVersion, asHello, readMessage, signedBytes, spokenVersions, writeMessage, type Hello } from './hello.ts';
 import type { TunnelIdentity } from './hub-tunnel.ts';
 
+/** What the hub checks an agent against. */
 export interface AcceptOptions {
   /** What agents sign as the hub they mean: the hub's own URL or a uuid, fixed when it is installed. */
   readonly hubId: string;

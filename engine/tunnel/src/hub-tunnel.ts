@@ -24,6 +24,7 @@ export interface TunnelIdentity {
   readonly version: number;
 }
 
+/** Limits and times (milliseconds) of one tunnel. */
 export interface HubTunnelOptions {
   readonly admission: AdmissionLimits;
   readonly stalls: StallLimits;
@@ -34,6 +35,7 @@ export interface HubTunnelOptions {
   readonly renew: (ctx: Context, identity: TunnelIdentity, csrPem: string) => Promise<string>;
 }
 
+/** One agent's connection as a Transport. Errors: TunnelAway, TunnelBusy, ConnectionBroken, Cancelled. */
 export class HubTunnel implements Transport {
   readonly identity: TunnelIdentity;
   /** Resolves when the session is over. */

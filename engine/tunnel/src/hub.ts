@@ -8,10 +8,11 @@ import { openClientSession } from './h2.ts';
 import { acceptAgent, type AcceptOptions } from './hub-accept.ts';
 import { HubTunnel, type TunnelIdentity } from './hub-tunnel.ts';
 import { defaultHeartbeat, type HeartbeatOptions } from './liveness.ts';
-import { memberVia } from './replica.ts';
+import { memberVia } from './replica-client.ts';
 import { defaultStalls, type StallLimits } from './stalls.ts';
 import { acceptSocket, isTunnelRequest } from './tunnel-socket.ts';
 
+/** What a hub replica is built from; times in milliseconds. */
 export interface TunnelHubOptions extends AcceptOptions {
   /** This replica's name, as the directory knows it. */
   readonly replica: string;
@@ -30,6 +31,7 @@ export interface TunnelHubOptions extends AcceptOptions {
   readonly onChange?: (identity: TunnelIdentity, open: boolean) => void;
 }
 
+/** All tunnels of one replica, and the way to those of the others. */
 export interface TunnelHub {
   /** Serves GET `/tunnel/v1/connect`; anything else is 404. */
   readonly handleUpgrade: Handler;
@@ -49,6 +51,7 @@ export interface TunnelHub {
 /** Agents that may be in their first words at the same time. */
 const helloMax = 256;
 
+/** Builds it; `ctx` ends all of its tunnels. */
 export function createTunnelHub(ctx: Context, options: TunnelHubOptions): TunnelHub {
   const hub = new Hub(ctx, options);
   return {

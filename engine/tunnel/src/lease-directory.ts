@@ -10,6 +10,7 @@ import { memberships, type Membership } from '@polyanthus/kube-kinds/own/fleet';
 import type { TunnelDirectory } from './directory.ts';
 import { tunnelErrors } from './errors.ts';
 
+/** Where the Leases are and who this replica is; times in milliseconds. */
 export interface LeaseDirectoryOptions {
   readonly client: KubeClient;
   /** Of the replicas' Leases. */
@@ -25,6 +26,7 @@ export interface LeaseDirectoryOptions {
   readonly deadAfterMs?: number;
 }
 
+/** The directory, and its own loop. */
 export interface LeaseDirectory extends TunnelDirectory {
   /** Renews our Lease and reads the others' until `ctx` is cancelled, then deletes ours. */
   run(ctx: Context): Promise<void>;
@@ -36,6 +38,7 @@ const label = 'fleet.polyanthus.dev/hub-replica';
 const urlAnnotation = 'fleet.polyanthus.dev/internal-url';
 const claimAttempts = 8;
 
+/** Builds it; nothing is alive before the first round of `run`. */
 export function createLeaseDirectory(options: LeaseDirectoryOptions): LeaseDirectory {
   const directory = new Leases(options);
   return {

@@ -3,6 +3,7 @@ import type { Http2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Clock, Timer } from '@polyanthus/ground-base/clock';
 
+/** Times in milliseconds. */
 export interface HeartbeatOptions {
   /** How often silence is looked for. */
   readonly everyMs: number;
@@ -10,6 +11,7 @@ export interface HeartbeatOptions {
   readonly deadAfterMs: number;
 }
 
+/** A dead network is noticed within 16 to 21 s. */
 export const defaultHeartbeat: HeartbeatOptions = { everyMs: 5_000, deadAfterMs: 16_000 };
 
 /** Watches a session that runs over `connection` until it closes; a dead one is destroyed. */

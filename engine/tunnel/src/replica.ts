@@ -4,64 +4,14 @@
  */
 import { hasCode, type CodedError } from '@polyanthus/ground-base/errors';
 import { header } from '@polyanthus/ground-http/headers';
-import { discardBody } from '@polyanthus/ground-http/guard';
-import type {
-  Handler,
-  HttpRequest,
-  HttpResponse,
-  ServerRequest,
-  ServerResponse,
-  Transport,
-} from '@polyanthus/ground-http/message';
+import type { Handler, HttpRequest, ServerRequest, ServerResponse } from '@polyanthus/ground-http/message';
 import { parseCertificate } from '@polyanthus/ground-pki/certificate';
-import { tunnelErrors } from './errors.ts';
-import { endToEnd } from './hop-headers.ts';
 import type { TunnelHub } from './hub.ts';
+import { errorHeader, hopHeader, pathPrefix } from './replica-client.ts';
 import { answerUpgrade } from './upgrade-answer.ts';
 
 /** Organization of the certificates with which replicas talk to each other. */
 export const replicaOrganization = 'polyanthus:hubs';
-
-const pathPrefix = '/internal/v1/members/';
-const hopHeader = 'polyanthus-hop';
-const errorHeader = 'polyanthus-error';
-
-/** A member through another replica. */
-export function memberVia(replica: Transport, membershipUid: string): Transport {
-  return {
-    request: async (ctx, request) => unwrap(await replica.request(ctx, wrap(request, membershipUid))),
-    upgrade: async (ctx, request) => {
-      const wrapped = wrap(request, membershipUid);
-      const result = await replica.upgrade(ctx, {
-        ...wrapped,
-        headers: { ...wrapped.headers, connection: 'Upgrade', upgrade: header(request.headers, 'upgrade') ?? '' },
-      });
-      return result.kind === 'upgraded' ? result : { kind: 'refused', response: unwrap(result.response) };
-    },
-    close: async () => undefined,
-  };
-}
-
-function wrap(request: HttpRequest, membershipUid: string): HttpRequest {
-  return {
-    ...request,
-    url: `${pathPrefix}${encodeURIComponent(membershipUid)}${request.url}`,
-    headers: { ...endToEnd(request.headers), [hopHeader]: '1' },
-  };
-}
-
-function unwrap(response: HttpResponse): HttpResponse {
-  const code = header(response.headers, errorHeader);
-  if (code === undefined) return response;
-  discardBody(response.body);
-  const known = code === 'TunnelBusy' || code === 'TunnelLoop' ? code : 'TunnelAway';
-  throw tunnelErrors.error(
-    known,
-    known === 'TunnelAway'
-      ? 'the agent has no connection to the hub'
-      : 'the replica that holds the tunnel refused the request',
-  );
-}
 
 /** The internal port's handler: refuses everyone without a certificate of a replica (the CA was checked by TLS). */
 export function createReplicaHandler(

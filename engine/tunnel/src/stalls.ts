@@ -10,6 +10,7 @@ interface Reader {
   readonly reset: () => void;
 }
 
+/** Bounds on stalled readers; times in milliseconds. */
 export interface StallLimits {
   /** Stalled readers that one tunnel keeps. */
   readonly stalledMax: number;
@@ -17,6 +18,7 @@ export interface StallLimits {
   readonly stalledAfterMs: number;
 }
 
+/** 128 stalled readers hold 160 MB at most. */
 export const defaultStalls: StallLimits = { stalledMax: 128, stalledAfterMs: 5_000 };
 
 /** The readers of one tunnel. */

@@ -1,7 +1,8 @@
 /** What hub and agent say to each other inside the HTTP/2 session, besides the requests themselves. */
 
-/** `:authority` of a request for the member's API, and of the one control stream. The hub alone sets it. */
+/** `:authority` of a request for the member's API. The hub alone sets it. */
 export const memberAuthority = 'member';
+/** `:authority` of the control stream. */
 export const controlAuthority = 'control';
 
 /**
