@@ -14,6 +14,8 @@ import { createApiServer } from '@polyanthus/kube-server/api-server';
 import type { LogicalCluster } from '@polyanthus/kube-server/logical-cluster';
 import { openSqliteStore } from '@polyanthus/kube-server/store/sqlite';
 import { startWorkerFromSource, type StartWorker } from '@polyanthus/kube-server/store/sqlite-thread';
+import type { UserInfo } from '@polyanthus/kube-access/user';
+import { administratorsGroup } from './administrators.ts';
 import type { ClusterSecrets } from './data-directory.ts';
 import { runWorker } from './worker-main.ts';
 import type { ApiWorkerData } from './worker-messages.ts';
@@ -33,6 +35,9 @@ function withoutRemoteHeaders(handler: Handler): Handler {
   return (ctx, request) => handler(ctx, { ...request, headers: Object.fromEntries(Object.entries(request.headers).filter(([name]) => !name.startsWith('x-remote-'))) });
 }
 
+/** At the hub an ordinary user with a binding, since nobody enters a member as system:masters; master of demo clusters. */
+const administrator = (cluster: string): UserInfo => ({ username: 'polyanthus:admin', groups: [cluster === 'hub' ? administratorsGroup : 'system:masters'] });
+
 async function servePort(ctx: Context, cluster: LogicalCluster, port: number): Promise<RunningServer> {
   const { authority } = await cluster.identity();
   const key = await generateKey();
@@ -49,13 +54,12 @@ const startStoreThread: StartWorker = (given) => {
 await runWorker(async (ctx) => {
   const store = await openSqliteStore(ctx, { directory: data.storeDirectory, clock: ctx.clock, startWorker: startStoreThread });
   const server = await createApiServer({ store, random: systemRandom });
-  const admin = { token: data.adminToken, user: { username: 'polyanthus:admin', groups: ['system:masters'] } };
   const ports: Record<string, number> = {};
   const listeners: RunningServer[] = [];
   for (const [name, secrets] of Object.entries(data.secrets)) {
     const served = data.served.find((one) => one.name === name);
     if (served === undefined && name !== 'hub') continue;
-    const cluster = await server.createCluster(ctx, name, { identity: identityOf(secrets), authenticators: [remoteHeadersAuthenticator], staticTokens: [admin] });
+    const cluster = await server.createCluster(ctx, name, { identity: identityOf(secrets), authenticators: [remoteHeadersAuthenticator], staticTokens: [{ token: data.adminToken, user: administrator(name) }] });
     if (served === undefined) continue;
     const listener = await servePort(ctx, cluster, served.port);
     ports[name] = listener.port;

@@ -13,7 +13,7 @@ import type { KubeClient } from '@polyanthus/kube-client/client';
 import { writeKubeconfigContext } from '@polyanthus/kube-client/kubeconfig-write';
 import { createClient } from '@polyanthus/kube-client/rest';
 import { nodes, type Deployment, deployments } from '@polyanthus/kube-kinds/core';
-import { memberships } from '@polyanthus/kube-kinds/own/fleet';
+import { fleetGroup, fleetRoleBindings, memberships, type FleetRoleBinding } from '@polyanthus/kube-kinds/own/fleet';
 import { isStatus } from '@polyanthus/kube-objects/status';
 import type { RunningHub } from './hub.ts';
 import type { ServedCluster } from './worker-messages.ts';
@@ -53,6 +53,7 @@ export async function joinDemoCluster(ctx: Context, hub: RunningHub, name: strin
   const enrolled = existsSync(join(stateDir, 'identity.json'));
   const made = await register(ctx, { hubClient: adminClient(hub), memberClient: client, fleet: 'default', name, agent: 'external', adopt: false, random: systemRandom, tokenTtlMs: 600_000, description: 'simulated' });
   if (!enrolled) await writeDurably(tokenFile, `${made.token ?? ''}\n`);
+  await giveAdministrator(ctx, hub, name);
   await giveWorkload(ctx, client);
   const kubeconfig = join(stateDir, 'member.kubeconfig');
   await writeKubeconfigContext(kubeconfig, {
@@ -85,6 +86,20 @@ function startAgent(ctx: Context, name: string, args: readonly string[]): DemoAg
   };
 }
 
+/** The administrator works in members by a binding, as everybody does. */
+async function giveAdministrator(ctx: Context, hub: RunningHub, name: string): Promise<void> {
+  const binding: FleetRoleBinding = { apiVersion: `${fleetGroup}/v1`, kind: 'RBACRoleBinding', metadata: { name: `demo-admin-${name}`, namespace: 'default' }, spec: { membership: name, user: 'polyanthus:admin', role: { predefinedRole: 'ADMIN' } } };
+  await createOnce(adminClient(hub).create(ctx, fleetRoleBindings, binding));
+}
+
+async function createOnce(creating: Promise<unknown>): Promise<void> {
+  try {
+    await creating;
+  } catch (error) {
+    if (!isStatus(error, 'AlreadyExists')) throw error;
+  }
+}
+
 async function giveWorkload(ctx: Context, client: KubeClient): Promise<void> {
   const web: Deployment = {
     apiVersion: 'apps/v1',
@@ -92,11 +107,7 @@ async function giveWorkload(ctx: Context, client: KubeClient): Promise<void> {
     metadata: { name: 'web', namespace: 'default' },
     spec: { replicas: 2, selector: { matchLabels: { app: 'web' } }, template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'web', image: 'example.org/web:1', ports: [{ containerPort: 8080 }] }] } } },
   };
-  try {
-    await client.create(ctx, deployments, web);
-  } catch (error) {
-    if (!isStatus(error, 'AlreadyExists')) throw error;
-  }
+  await createOnce(client.create(ctx, deployments, web));
 }
 
 /** Waits until the member answers through the gateway, and gives its nodes. */

@@ -6,11 +6,12 @@ import { serve, type RunningServer } from '@polyanthus/ground-http/node-server';
 import { loadAuthority } from '@polyanthus/ground-pki/authority';
 import { generateKey } from '@polyanthus/ground-pki/keys';
 import { writeKubeconfigContext } from '@polyanthus/kube-client/kubeconfig-write';
-import { customResourceDefinitions, namespaces } from '@polyanthus/kube-kinds/core';
+import { clusterRoleBindings, customResourceDefinitions, namespaces } from '@polyanthus/kube-kinds/core';
 import { ownCrds } from '@polyanthus/kube-kinds/own/crds';
 import { fieldManager, isOwned } from '@polyanthus/kube-kinds/own/ownership';
 import { statusError } from '@polyanthus/kube-objects/status';
 import { orUndefined } from '@polyanthus/domains-fleet/member-facts';
+import { administratorsBinding, administratorsGroup } from './administrators.ts';
 import { dataDirectory, loadIdentity, type DataDirectory, type HubIdentity } from './data-directory.ts';
 import { hubErrors } from './errors.ts';
 import { createFront, type Front } from './front.ts';
@@ -88,6 +89,7 @@ async function installOwnKinds(ctx: Context, socketPath: string): Promise<void> 
     await hubClient.patch(ctx, customResourceDefinitions, key, { type: 'apply', body: crd, force: true }, { fieldManager });
   }
   for (const crd of ownCrds) await untilEstablished(ctx, hubClient, crd.metadata.name ?? '');
+  await hubClient.patch(ctx, clusterRoleBindings, { name: administratorsGroup }, { type: 'apply', body: administratorsBinding, force: true }, { fieldManager });
   await hubClient.patch(ctx, namespaces, { name: 'default' }, { type: 'merge', body: { metadata: { labels: { 'fleet.polyanthus.dev/fleet': 'default' } } } }, { fieldManager });
 }
 

@@ -2,6 +2,7 @@
 import type { Context } from '@polyanthus/ground-base/context';
 import type { Gauge, MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import type { Random } from '@polyanthus/ground-base/random';
+import type { Authenticator } from '@polyanthus/kube-access/authenticators';
 import { verifyToken } from '@polyanthus/kube-access/service-account-tokens';
 import type { Attributes, Decision, UserInfo } from '@polyanthus/kube-access/user';
 import { createRbacAuthorizer, type RbacAuthorizer } from '@polyanthus/kube-access/rbac';
@@ -16,6 +17,7 @@ import type { ResourceDefinition } from './registry/definition.ts';
 import { keyOf, prefixOf } from './registry/keys.ts';
 import type { Registry } from './registry/registry.ts';
 import type { Scope } from './scope.ts';
+import type { KubeletDialer } from './subresources/kubelet.ts';
 import type { Store, StoredObject } from './store/store.ts';
 
 export interface ClusterParts {
@@ -26,6 +28,10 @@ export interface ClusterParts {
   readonly metrics: MetricsRegistry;
   /** Made when first needed: it costs some time. */
   readonly identity: () => Promise<ClusterIdentity>;
+  /** Absent: exec, attach, port-forward and logs are not served. */
+  readonly dialKubelet?: KubeletDialer;
+  /** Of bearer tokens that are no ServiceAccount's, for TokenReview. */
+  readonly tokenAuthenticators: readonly Authenticator[];
 }
 
 export class Cluster {
@@ -36,9 +42,12 @@ export class Cluster {
   readonly metrics: MetricsRegistry;
   readonly watchers: Gauge;
   readonly identity: () => Promise<ClusterIdentity>;
+  readonly dialKubelet: KubeletDialer | undefined;
   readonly rbac: RbacAuthorizer;
   readonly #closing = new Set<() => void>();
   readonly #withdrawing = new Map<string, Set<() => void>>();
+
+  readonly #tokenAuthenticators: readonly Authenticator[];
 
   constructor(parts: ClusterParts) {
     this.name = parts.name;
@@ -47,6 +56,8 @@ export class Cluster {
     this.random = parts.random;
     this.metrics = parts.metrics;
     this.identity = parts.identity;
+    this.dialKubelet = parts.dialKubelet;
+    this.#tokenAuthenticators = parts.tokenAuthenticators;
     this.rbac = createRbacAuthorizer(rbacSource(this));
     this.watchers = parts.metrics.gauge('apiserver_registered_watchers', 'Watches that are open now.');
   }
@@ -57,10 +68,20 @@ export class Cluster {
     return this.rbac.authorize(attributes);
   }
 
-  /** The user of a ServiceAccount token for one of the audiences; undefined for other tokens. Throws Unauthorized. */
+  /**
+   * The user of a token: a ServiceAccount's for one of the audiences, or one that any other authenticator of this cluster
+   * knows. Undefined for unknown tokens. Throws Unauthorized.
+   */
   async reviewToken(ctx: Context, token: string, audiences: readonly string[]): Promise<UserInfo | undefined> {
     const { tokenIssuer } = await this.identity();
-    return verifyToken(ctx, token, tokenIssuer, audiences, async (_ctx, claims) => isLive(this, claims));
+    const account = await verifyToken(ctx, token, tokenIssuer, audiences, async (_ctx, claims) => isLive(this, claims));
+    if (account !== undefined) return account;
+    const asIfAsked = { headers: { authorization: `Bearer ${token}` }, peer: { address: 'token review' } };
+    for (const authenticate of this.#tokenAuthenticators) {
+      const user = await authenticate(ctx, asIfAsked);
+      if (user !== undefined) return { ...user, groups: [...user.groups, 'system:authenticated'] };
+    }
+    return undefined;
   }
 
   /** Creating by PUT or by apply needs the right to create as well. */
@@ -82,8 +103,8 @@ export class Cluster {
   }
 
   /** Throws Forbidden when `scope.user` may not grant what `object` (a role or binding) grants. */
-  checkEscalation(scope: Scope, object: ApiObject): Promise<void> {
-    return requireNoEscalation(this.rbac, scope, object);
+  checkEscalation(scope: Scope, object: ApiObject, before: ApiObject | undefined): Promise<void> {
+    return requireNoEscalation(this.rbac, scope, object, before);
   }
 
   /** A stored namespace. */

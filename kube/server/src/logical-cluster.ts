@@ -3,6 +3,7 @@ import type { Context } from '@polyanthus/ground-base/context';
 import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import type { Random } from '@polyanthus/ground-base/random';
 import type { Handler } from '@polyanthus/ground-http/message';
+import { staticTokenAuthenticator } from '@polyanthus/kube-access/authenticators';
 import type { UserInfo } from '@polyanthus/kube-access/user';
 import { createAuthentication, type Authenticate, type AuthenticationOptions } from './access/authentication.ts';
 import { startCsrSigner } from './access/csr-signer.ts';
@@ -14,6 +15,7 @@ import { createInFlight, defaultInFlight } from './pipeline/in-flight.ts';
 import { serveRequest } from './pipeline/serve.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import { Registry } from './registry/registry.ts';
+import type { KubeletDialer } from './subresources/kubelet.ts';
 import type { Store } from './store/store.ts';
 
 export interface LogicalCluster {
@@ -32,6 +34,8 @@ export interface LogicalCluster {
 export interface ClusterOptions extends Omit<AuthenticationOptions, 'identity'> {
   /** Of an earlier start; a new one by default. */
   readonly identity?: ClusterIdentity;
+  /** How exec, attach, port-forward and logs reach the nodes. */
+  readonly dialKubelet?: KubeletDialer;
 }
 
 export interface LogicalClusterOptions extends ClusterOptions {
@@ -46,7 +50,16 @@ export async function createLogicalCluster(ctx: Context, options: LogicalCluster
   const metrics = new MetricsRegistry();
   let made = options.identity === undefined ? undefined : Promise.resolve(options.identity);
   const identity = (): Promise<ClusterIdentity> => (made ??= createClusterIdentity(ctx.clock.now(), random));
-  const cluster = new Cluster({ name, store, random, metrics, identity, registry: new Registry(options.builtin) });
+  const cluster = new Cluster({
+    name,
+    store,
+    random,
+    metrics,
+    identity,
+    registry: new Registry(options.builtin),
+    tokenAuthenticators: [...(options.authenticators ?? []), staticTokenAuthenticator(options.staticTokens ?? [])],
+    ...(options.dialKubelet === undefined ? {} : { dialKubelet: options.dialKubelet }),
+  });
   await bootstrap(ctx, cluster);
   await new CrdController(ctx, cluster).start();
   startCsrSigner(ctx, cluster);

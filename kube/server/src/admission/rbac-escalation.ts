@@ -1,4 +1,7 @@
-/** Nobody hands out rights that they do not hold. Unchanged rules and references pass. */
+/**
+ * Nobody hands out rights that they do not hold. Only a write that touches nothing but what the garbage collector
+ * changes passes unchecked (kube rbac registry IsOnlyMutatingGCFields): a new label alone can aggregate a role into another.
+ */
 import { equalJson } from '@polyanthus/kube-objects/json-value';
 import type { ApiObject } from '../api-object.ts';
 import type { Scope } from '../scope.ts';
@@ -10,10 +13,13 @@ export async function rbacEscalation(
   object: ApiObject,
   before: ApiObject | undefined,
 ): Promise<ApiObject> {
-  const { group, resource } = scope.definition.type;
-  if (operation === 'DELETE' || group !== 'rbac.authorization.k8s.io') return object;
-  const parts = resource.endsWith('bindings') ? ['roleRef', 'subjects'] : ['rules', 'aggregationRule'];
-  if (before !== undefined && parts.every((part) => equalJson(object[part], before[part]))) return object;
-  await scope.cluster.checkEscalation(scope, object);
+  if (operation === 'DELETE' || scope.definition.type.group !== 'rbac.authorization.k8s.io') return object;
+  if (before !== undefined && equalJson(compared(object), compared(before))) return object;
+  await scope.cluster.checkEscalation(scope, object, before);
   return object;
+}
+
+function compared(object: ApiObject): ApiObject {
+  const { ownerReferences, finalizers, managedFields, resourceVersion, ...metadata } = object.metadata;
+  return { ...object, metadata };
 }
