@@ -53,10 +53,20 @@ export interface ParsedBody {
   readonly duplicates: readonly string[];
 }
 
+/** YAML bodies are JSON more often than not (kubectl's are), and JSON has its own, faster reader. */
+function looksLikeJson(bytes: Uint8Array): boolean {
+  const first = bytes.find((byte) => byte > 0x20);
+  return (
+    first === 0x7b &&
+    bytes.findLast((byte) => byte > 0x20) === 0x7d &&
+    /^\s*\{\s*["}]/.test(Buffer.from(bytes.subarray(0, 256)).toString())
+  );
+}
+
 export async function parseBody(bytes: Uint8Array, mediaType: string, duplicates: boolean): Promise<ParsedBody> {
   if (mediaType === protobufType) return { value: await decodeProtobuf(bytes), duplicates: [] };
-  if (mediaType.endsWith('yaml')) return { value: await parseYamlBody(bytes), duplicates: [] };
-  if (!mediaType.endsWith('json')) {
+  if (mediaType.endsWith('yaml') && !looksLikeJson(bytes)) return { value: await parseYamlBody(bytes), duplicates: [] };
+  if (!mediaType.endsWith('json') && !mediaType.endsWith('yaml')) {
     throw statusError(
       'UnsupportedMediaType',
       `the body of the request was in an unknown format - accepted media types include: ${mediaTypes}`,
@@ -103,12 +113,19 @@ export async function readObject(scope: Scope): Promise<ApiObject> {
   return decode(scope, typed, mode, body.duplicates);
 }
 
+/** Whether the parser found the end where it wanted more. */
+function isCutOff(bytes: Uint8Array, message: string): boolean {
+  const at = /at position (\d+)/.exec(message)?.[1];
+  return /unexpected end/i.test(message) || (at !== undefined && Number(at) >= bytes.length);
+}
+
 function unrecognized(definition: ResourceDefinition, error: unknown, bytes: Uint8Array): Error {
   const coded = error as { readonly status?: { readonly code: number }; readonly message?: string };
   if (coded.status !== undefined && coded.status.code !== 400) return error as Error;
+  const why = isCutOff(bytes, coded.message ?? '') ? 'json parse error: unexpected end of JSON input' : coded.message;
   return statusError(
     'BadRequest',
-    `the object provided is unrecognized (must be of type ${definition.type.kind}): couldn't get version/kind; ${coded.message} (${summary(bytes)})`,
+    `the object provided is unrecognized (must be of type ${definition.type.kind}): couldn't get version/kind; ${why} (${summary(bytes)})`,
   );
 }
 

@@ -4,9 +4,9 @@ import { StatusError, invalid, type StatusCause } from '@polyanthus/kube-objects
 /** `Deployment.apps "x" is invalid: …`. */
 export function invalidObject(group: string, kind: string, name: string, causes: readonly StatusCause[]): StatusError {
   const error = invalid(group, kind, name, causes);
-  if (name !== '') return error;
-  const { name: _empty, ...details } = error.status.details ?? {};
-  return new StatusError({ ...error.status, details });
+  if (name !== '' && kind !== '') return error;
+  const details = Object.entries(error.status.details ?? {}).filter(([, value]) => value !== '');
+  return new StatusError({ ...error.status, details: Object.fromEntries(details) });
 }
 
 /** Faults of the query: `ListOptions.meta.k8s.io "" is invalid: …`. */

@@ -11,17 +11,22 @@ interface Conflict {
   readonly message: string;
 }
 
-/** The first name of the CRD that another resource of its group has already. */
+/** The names of the CRD that another resource of its group has already; like kube-apiserver, the last one is told. */
 function conflictOf(names: Names, taken: ReadonlySet<string>, kinds: ReadonlySet<string>): Conflict | undefined {
-  const used = (name: string): string => `${JSON.stringify(name)} is already in use`;
-  if (taken.has(names.plural)) return { reason: 'PluralConflict', message: used(names.plural) };
-  const singular = names.singular ?? '';
-  if (singular !== '' && taken.has(singular)) return { reason: 'SingularConflict', message: used(singular) };
-  const short = (names.shortNames ?? []).find((name) => taken.has(name));
-  if (short !== undefined) return { reason: 'ShortNamesConflict', message: used(short) };
-  if (kinds.has(names.kind)) return { reason: 'KindConflict', message: used(names.kind) };
-  const list = names.listKind ?? '';
-  return list !== '' && kinds.has(list) ? { reason: 'ListKindConflict', message: used(list) } : undefined;
+  const wanted: readonly (readonly [string, readonly string[], ReadonlySet<string>])[] = [
+    ['PluralConflict', [names.plural], taken],
+    ['SingularConflict', [names.singular ?? ''], taken],
+    ['ShortNamesConflict', names.shortNames ?? [], taken],
+    ['KindConflict', [names.kind], kinds],
+    ['ListKindConflict', [names.listKind ?? ''], kinds],
+  ];
+  return wanted
+    .flatMap(([reason, all, used]) =>
+      all
+        .filter((name) => name !== '' && used.has(name))
+        .map((name) => ({ reason, message: `${JSON.stringify(name)} is already in use` })),
+    )
+    .at(-1);
 }
 
 /** The status that a CRD should have now: accepted names and conditions. */

@@ -55,7 +55,34 @@ function versionsFaults(spec: JsonObject): Faults {
     faults.push(
       invalidValue('spec.versions', [...versions], 'must have exactly one version marked as storage version'),
     );
-  return faults;
+  return [...faults, ...selectableFaults(versions)];
+}
+
+/** Selectable fields must be in the schema. */
+function selectableFaults(versions: readonly JsonObject[]): Faults {
+  return versions.flatMap((version, index) => {
+    const path = versions.length === 1 ? 'spec.selectableFields' : `spec.versions[${index}].selectableFields`;
+    const schema = objectAt(version, 'schema')['openAPIV3Schema'];
+    const fields = listAt(version, 'selectableFields');
+    if (schema === undefined)
+      return fields.length === 0 ? [] : [invalidValue(path, '', 'may only be set when validations.schema is included')];
+    return fields.flatMap((field, at) => {
+      const jsonPath = textAt(field, 'jsonPath');
+      if (leadsSomewhere(schema as JsonObject, jsonPath)) return [];
+      const why = 'is an invalid path: does not refer to a valid field';
+      return [invalidValue(`${path}[${at}].jsonPath`, jsonPath, why)];
+    });
+  });
+}
+
+function leadsSomewhere(schema: JsonObject, jsonPath: string): boolean {
+  let node: JsonObject = schema;
+  for (const part of jsonPath.split('.').filter((one) => one !== '')) {
+    const next = objectAt(node, 'properties')[part];
+    if (next === undefined) return false;
+    node = next as JsonObject;
+  }
+  return node !== schema;
 }
 
 function namesFaults(names: JsonObject): Faults {

@@ -1,9 +1,13 @@
 /** Defaults of built-in kinds that the schema does not tell. */
 import { applyBuiltinDefaults } from '@polyanthus/kube-kinds/builtin-defaults';
 import type { ApiObject } from '../api-object.ts';
+import { prepareSecret } from './config.ts';
 import type { ResourceDefinition } from '../registry/definition.ts';
 
 /** The object with its kind's defaults; custom kinds have theirs in their schema. */
 export function applyKindDefaults(definition: ResourceDefinition, object: ApiObject): ApiObject {
-  return definition.custom ? object : (applyBuiltinDefaults(definition.type, object) as ApiObject);
+  if (definition.custom) return object;
+  const { group, resource } = definition.type;
+  const read = group === '' && resource === 'secrets' ? prepareSecret(object) : object;
+  return applyBuiltinDefaults(definition.type, read) as ApiObject;
 }

@@ -5,7 +5,7 @@ import { cleanupFinalizer, prepareCrd } from '../crd/prepare.ts';
 import { labelName, subdomainName } from '../metadata.ts';
 import type { Strategy } from '../registry/strategy.ts';
 import { deploymentFaults, workloadSelectorFaults } from './workloads.ts';
-import { configFaults, prepareSecret } from './config.ts';
+import { configFaults } from './config.ts';
 import { podFaults, podFields, podGrace, preparePod } from './pods.ts';
 import { prepareNamespace } from './namespaces.ts';
 import { roleFaults, bindingFaults } from './rbac.ts';
@@ -31,7 +31,7 @@ const special: Readonly<Record<string, Partial<Strategy>>> = {
   },
   pods: { ...generation, prepare: preparePod, faults: podFaults, fields: podFields, grace: podGrace },
   services: { nameFaults: labelName, faults: serviceFaults },
-  secrets: { prepare: prepareSecret, faults: configFaults },
+  secrets: { faults: configFaults },
   configmaps: { faults: configFaults },
   serviceaccounts: {},
   events: { createOnUpdate: true },

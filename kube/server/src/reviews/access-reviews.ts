@@ -8,6 +8,7 @@ import { invalidObject } from '../invalid.ts';
 import { jsonAnswer } from '../answers.ts';
 import { objectAt, textAt, type ApiObject } from '../api-object.ts';
 import { readObject } from '../codec.ts';
+import { trackFields } from '../fields.ts';
 import type { Scope } from '../scope.ts';
 
 export async function selfSubjectAccessReview(scope: Scope): Promise<ServerResponse> {
@@ -50,7 +51,7 @@ async function answer(scope: Scope, review: ApiObject, user: UserInfo): Promise<
   const { metadata: _metadata, ...rest } = review;
   return jsonAnswer(201, {
     ...rest,
-    metadata: review.metadata,
+    metadata: trackFields(scope, undefined, review).metadata,
     status: {
       allowed: decision.allowed,
       ...(decision.denied === true ? { denied: true } : {}),

@@ -20,12 +20,13 @@ import { updateObject } from '../writes.ts';
 export async function scaleVerb(scope: Scope, verb: string): Promise<ServerResponse> {
   const paths = scope.definition.scale;
   if (paths === undefined) throw statusError('NotFound', 'the server could not find the requested resource');
-  if (verb === 'get') return jsonAnswer(200, scaleOf(scope, paths, readStored(storedOf(scope), scope.definition)));
+  if (verb === 'get') requireReplicas(scope, paths);
+  if (verb === 'get') return jsonAnswer(200, scaleOf(paths, readStored(storedOf(scope), scope.definition)));
   const change = verb === 'patch' ? await patchedScale(scope) : await sentScale(scope);
   const { stored } = await updateObject(
     scope,
     (before) => {
-      const scale = change(scaleOf(scope, paths, before));
+      const scale = change(scaleOf(paths, before));
       const metadata = (scale['metadata'] ?? {}) as JsonObject;
       const replicas = ((scale['spec'] ?? {}) as JsonObject)['replicas'] ?? 0;
       if (typeof replicas !== 'number' || replicas < 0)
@@ -44,7 +45,14 @@ export async function scaleVerb(scope: Scope, verb: string): Promise<ServerRespo
     },
     { retry: verb === 'patch', track: true },
   );
-  return jsonAnswer(200, scaleOf(scope, paths, readStored(stored, scope.definition)));
+  return jsonAnswer(200, scaleOf(paths, readStored(stored, scope.definition)));
+}
+
+/** A custom object without the field has no scale. */
+function requireReplicas(scope: Scope, { specReplicas }: ScalePaths): void {
+  const object = readStored(storedOf(scope), scope.definition);
+  if (scope.definition.custom && at(object, specReplicas) === undefined)
+    throw toStatusError(new Error(`the spec replicas field ${JSON.stringify(specReplicas)} does not exist`));
 }
 
 type ScaleChange = (current: JsonObject) => JsonObject;
@@ -60,10 +68,8 @@ async function patchedScale(scope: Scope): Promise<ScaleChange> {
 }
 
 /** The Scale of an object. */
-export function scaleOf(scope: Scope, paths: ScalePaths, object: ApiObject): JsonObject {
+export function scaleOf(paths: ScalePaths, object: ApiObject): JsonObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
-  if (scope.definition.custom && at(object, paths.specReplicas) === undefined)
-    throw toStatusError(new Error(`the spec replicas field ${JSON.stringify(paths.specReplicas)} does not exist`));
   const selector = paths.labelSelector === undefined ? undefined : at(object, paths.labelSelector);
   const text = typeof selector === 'string' ? selector : selectorText(selector);
   return {

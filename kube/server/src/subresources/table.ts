@@ -3,6 +3,7 @@ import type { ServerResponse } from '@polyanthus/ground-http/message';
 import type { Scope } from '../scope.ts';
 import { bindPod } from './binding.ts';
 import { evictPod } from './eviction.ts';
+import { podLog, streamPod } from './kubelet.ts';
 import { scaleVerb } from './scale.ts';
 import { requestToken } from './token.ts';
 
@@ -21,6 +22,10 @@ export const objectSubresources: ReadonlySet<string> = new Set([
 export const subresourceHandlers: Readonly<Record<string, SubresourceHandler>> = {
   'pods/binding': bindPod,
   'pods/eviction': evictPod,
+  'pods/exec': streamPod,
+  'pods/attach': streamPod,
+  'pods/portforward': streamPod,
+  'pods/log': podLog,
   'serviceaccounts/token': requestToken,
   '*/scale': scaleVerb,
 };
