@@ -8,7 +8,11 @@ interface Report {
   readonly numPendingTests: number;
   readonly numFailedTestSuites: number;
   readonly success: boolean;
-  readonly testResults: readonly { readonly name: string; readonly message: string; readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[] }[];
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly message: string;
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  }[];
 }
 
 const [folder = '.', failedSteps = '0'] = process.argv.slice(2);

@@ -26,7 +26,8 @@ export async function declaredCodes(): Promise<readonly DeclaredCode[]> {
     const module = (await import(join(root, file))) as Record<string, unknown>;
     for (const table of Object.values(module)) {
       if (!isTable(table)) continue;
-      for (const [code, entry] of Object.entries(table.entries)) found.push({ code, file: relative(root, join(root, file)), ...entry });
+      for (const [code, entry] of Object.entries(table.entries))
+        found.push({ code, file: relative(root, join(root, file)), ...entry });
     }
   }
   return found.sort((one, other) => (one.code < other.code ? -1 : 1));
@@ -38,7 +39,10 @@ function isTable(value: unknown): value is { readonly entries: Readonly<Record<s
 
 async function errorsPage(): Promise<string> {
   const codes = await declaredCodes();
-  const sections = codes.map((one) => `## ${one.code}\n${one.meaning}\n\nNext: ${one.next}\n\nFrom \`${one.file.replace(/\/src\/.*/, '')}\`.${one.terminal === true ? ' Never retried.' : ''}\n`);
+  const sections = codes.map(
+    (one) =>
+      `## ${one.code}\n${one.meaning}\n\nNext: ${one.next}\n\nFrom \`${one.file.replace(/\/src\/.*/, '')}\`.${one.terminal === true ? ' Never retried.' : ''}\n`,
+  );
   return `# Error codes\nGenerated from the rooms' \`errors.ts\` by \`npm run generate\`; do not edit.\n\n${sections.join('\n')}`;
 }
 

@@ -36,8 +36,18 @@ function roomRules(): readonly IForbiddenRuleType[] {
       const sameFloor = Object.keys(house.rooms[floor] ?? {}).map((other) => `${floor}/${other}`);
       const allowed = [self, ...edges.map((edge) => `${floor}/${edge}`), ...below];
       return [
-        rule(`${self}-imports`, 'Import only floors below and the edges of checks/house.json (or move the code).', { path: inside(self), pathNot: tests }, { path: anyOf(allRooms()), pathNot: anyOf(allowed) }),
-        rule(`${self}-test-imports`, 'A test may import its own floor and those below.', { path: `${inside(self)}.*${tests}` }, { path: anyOf(allRooms()), pathNot: anyOf([...below, ...sameFloor]) }),
+        rule(
+          `${self}-imports`,
+          'Import only floors below and the edges of checks/house.json (or move the code).',
+          { path: inside(self), pathNot: tests },
+          { path: anyOf(allRooms()), pathNot: anyOf(allowed) },
+        ),
+        rule(
+          `${self}-test-imports`,
+          'A test may import its own floor and those below.',
+          { path: `${inside(self)}.*${tests}` },
+          { path: anyOf(allRooms()), pathNot: anyOf([...below, ...sameFloor]) },
+        ),
       ];
     }),
   );
@@ -49,12 +59,29 @@ function rule(name: string, comment: string, from: object, to: object): IForbidd
 
 function otherRules(): readonly IForbiddenRuleType[] {
   return [
-    ...house.browserSafe.map((room) => rule(`${room}-browser-safe`, 'This room runs in a browser too: no Node modules.', { path: inside(room), pathNot: tests }, { dependencyTypes: ['core'] })),
+    ...house.browserSafe.map((room) =>
+      rule(
+        `${room}-browser-safe`,
+        'This room runs in a browser too: no Node modules.',
+        { path: inside(room), pathNot: tests },
+        { dependencyTypes: ['core'] },
+      ),
+    ),
     ...Object.entries(house.onlyImportedBy).map(([room, users]) =>
-      rule(`${room}-users`, `Only ${users.join(', ')} and tests import this room; apps inject it.`, { pathNot: `${tests}|${anyOf([room, ...users])}|(^|/)(bench|lab|checks)/` }, { path: inside(room) }),
+      rule(
+        `${room}-users`,
+        `Only ${users.join(', ')} and tests import this room; apps inject it.`,
+        { pathNot: `${tests}|${anyOf([room, ...users])}|(^|/)(bench|lab|checks)/` },
+        { path: inside(room) },
+      ),
     ),
     ...Object.entries(house.owners).map(([module, owner]) =>
-      rule(`owner-of-${module}`, `Only ${owner} imports ${module}; call that room instead.`, { pathNot: `(^|/)(${owner}|bench|checks)/|${tests}` }, { path: `node_modules/${module}/` }),
+      rule(
+        `owner-of-${module}`,
+        `Only ${owner} imports ${module}; call that room instead.`,
+        { pathNot: `(^|/)(${owner}|bench|checks)/|${tests}` },
+        { path: `node_modules/${module}/` },
+      ),
     ),
     rule('no-cycles', 'Two files need each other: move what they share into a third.', {}, { circular: true }),
     rule('resolvable', 'The import does not lead anywhere.', {}, { couldNotResolve: true }),
@@ -62,25 +89,32 @@ function otherRules(): readonly IForbiddenRuleType[] {
 }
 
 /** The violations below `baseDir`, one line each, and how many modules were looked at. */
-export async function checkHouse(baseDir: string, folders: readonly string[]): Promise<{ readonly modules: number; readonly violations: readonly string[] }> {
+export async function checkHouse(
+  baseDir: string,
+  folders: readonly string[],
+): Promise<{ readonly modules: number; readonly violations: readonly string[] }> {
   const rules = [...roomRules(), ...otherRules()];
   const howToMend = new Map(rules.map((one) => [one.name ?? '', one.comment ?? '']));
-  const reporter = await cruise(
-    [...folders],
-    {
-      baseDir,
-      parser: 'swc',
-      tsPreCompilationDeps: true,
-      doNotFollow: { path: 'node_modules' },
-      exclude: { path: '^dist/|testdata/' },
-      ruleSet: { forbidden: rules },
-      validate: true,
-      enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'], extensions: ['.ts', '.js', '.mjs', '.json'] },
+  const reporter = await cruise([...folders], {
+    baseDir,
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^dist/|testdata/' },
+    ruleSet: { forbidden: rules },
+    validate: true,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js', '.mjs', '.json'],
     },
-  );
+  });
   const result = reporter.output as ICruiseResult;
   return {
     modules: result.modules.filter((module) => module.source.endsWith('.ts')).length,
-    violations: result.summary.violations.map((violation) => `${violation.from} -> ${violation.to}: ${violation.rule.name}. ${howToMend.get(violation.rule.name) ?? ''}`),
+    violations: result.summary.violations.map(
+      (violation) =>
+        `${violation.from} -> ${violation.to}: ${violation.rule.name}. ${howToMend.get(violation.rule.name) ?? ''}`,
+    ),
   };
 }

@@ -10,7 +10,10 @@ import { tidy, tidyRules } from './tidy.ts';
 
 const root = join(import.meta.dirname, '..');
 const files = sourceFiles();
-const manifest = JSON.parse(readSource('package.json')) as Record<'dependencies' | 'devDependencies' | 'optionalDependencies', Record<string, string>> & { version: string };
+const manifest = JSON.parse(readSource('package.json')) as Record<
+  'dependencies' | 'devDependencies' | 'optionalDependencies',
+  Record<string, string>
+> & { version: string };
 
 describe('the sources', () => {
   it('keep every tidy rule', () => {
@@ -37,7 +40,11 @@ describe('the sources', () => {
   it('give every room a README', () => {
     const rooms = allRooms();
     expect(rooms.length).toBeGreaterThan(15);
-    expect(rooms.filter((room) => existsSync(join(root, room, 'package.json')) && !existsSync(join(root, room, 'README.md')))).toEqual([]);
+    expect(
+      rooms.filter(
+        (room) => existsSync(join(root, room, 'package.json')) && !existsSync(join(root, room, 'README.md')),
+      ),
+    ).toEqual([]);
   });
 
   it('carry one version', () => {
@@ -50,9 +57,19 @@ describe('error codes', () => {
     const codes = await declaredCodes();
     expect(codes.length).toBeGreaterThan(10);
     const names = codes.map((one) => one.code);
-    expect(names.filter((name, index) => names.indexOf(name) !== index), 'declared twice').toEqual([]);
-    const code = files.filter((path) => /^(ground|kube|engine|domains|apps)\/.*\.ts$/.test(path) && !path.endsWith('/errors.ts')).map(readSource).join('\n') + readSource('ground/base/src/context.ts');
-    expect(names.filter((name) => !code.includes(`'${name}'`)), 'declared but never given: remove the entry or give the error').toEqual([]);
+    expect(
+      names.filter((name, index) => names.indexOf(name) !== index),
+      'declared twice',
+    ).toEqual([]);
+    const code =
+      files
+        .filter((path) => /^(ground|kube|engine|domains|apps)\/.*\.ts$/.test(path) && !path.endsWith('/errors.ts'))
+        .map(readSource)
+        .join('\n') + readSource('ground/base/src/context.ts');
+    expect(
+      names.filter((name) => !code.includes(`'${name}'`)),
+      'declared but never given: remove the entry or give the error',
+    ).toEqual([]);
   });
 });
 
@@ -65,14 +82,28 @@ describe('generated files', () => {
 describe('dependencies', () => {
   it('each have their line in docs/dependencies.md', () => {
     const page = readSource('docs/dependencies.md');
-    const names = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.devDependencies), ...Object.keys(manifest.optionalDependencies)];
+    const names = [
+      ...Object.keys(manifest.dependencies),
+      ...Object.keys(manifest.devDependencies),
+      ...Object.keys(manifest.optionalDependencies),
+    ];
     expect(names.length).toBeGreaterThan(20);
-    expect(names.filter((name) => !page.includes(`| \`${name}\``)), 'add a line: what it replaces and why it is the best kept').toEqual([]);
-    expect([...page.matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1]).filter((name) => !names.includes(name ?? '')), 'no longer used').toEqual([]);
+    expect(
+      names.filter((name) => !page.includes(`| \`${name}\``)),
+      'add a line: what it replaces and why it is the best kept',
+    ).toEqual([]);
+    expect(
+      [...page.matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1]).filter((name) => !names.includes(name ?? '')),
+      'no longer used',
+    ).toEqual([]);
   });
 
   it('are pinned exactly', () => {
-    const versions = Object.values({ ...manifest.dependencies, ...manifest.devDependencies, ...manifest.optionalDependencies });
+    const versions = Object.values({
+      ...manifest.dependencies,
+      ...manifest.devDependencies,
+      ...manifest.optionalDependencies,
+    });
     expect(versions.filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
   });
 });
@@ -82,7 +113,18 @@ describe('the linter', () => {
     let output = '';
     try {
       // The configuration of the root ignores the canaries, so they are given one of their own.
-      execFileSync('oxlint', ['--type-aware', '-c', join(root, '.oxlintrc.json'), '--no-ignore', '--disable-nested-config', join(root, 'checks/canaries/lint/floating.ts')], { cwd: root, encoding: 'utf8' });
+      execFileSync(
+        'oxlint',
+        [
+          '--type-aware',
+          '-c',
+          join(root, '.oxlintrc.json'),
+          '--no-ignore',
+          '--disable-nested-config',
+          join(root, 'checks/canaries/lint/floating.ts'),
+        ],
+        { cwd: root, encoding: 'utf8' },
+      );
     } catch (error) {
       output = String((error as { stdout?: unknown }).stdout);
     }

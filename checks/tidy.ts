@@ -13,7 +13,10 @@ const isTest = (path: string): boolean => /\.test\.ts$|\/testing(\/|\.ts$)|\/soa
 const isRoom = (path: string): boolean => isCode(path) && !isTest(path) && !path.startsWith('apps/');
 
 function linesWith(pattern: RegExp): TidyRule['find'] {
-  return (text) => text.split('\n').flatMap((line, index) => (pattern.test(line) && !/^\s*(\*|\/\/|\/\*)/.test(line) ? [index + 1] : []));
+  return (text) =>
+    text
+      .split('\n')
+      .flatMap((line, index) => (pattern.test(line) && !/^\s*(\*|\/\/|\/\*)/.test(line) ? [index + 1] : []));
 }
 
 /** Time, randomness and I/O are passed in: the only files that touch the real ones. */
@@ -39,8 +42,18 @@ export const tidyRules: readonly TidyRule[] = [
     applies: (path) => isRoom(path) && !adapters.has(path),
     find: linesWith(/\b(Date\.now\(|new Date\(\)|setTimeout\(|setInterval\(|Math\.random\(|performance\.now\()/),
   },
-  { name: 'no-console', mend: 'Log through ctx.log, print through Io.', applies: (path) => isCode(path) && !isTest(path), find: linesWith(/\bconsole\.\w+\(/) },
-  { name: 'no-process-env', mend: 'Only mains read the environment; take the value as an option.', applies: isRoom, find: linesWith(/\bprocess\.env\b/) },
+  {
+    name: 'no-console',
+    mend: 'Log through ctx.log, print through Io.',
+    applies: (path) => isCode(path) && !isTest(path),
+    find: linesWith(/\bconsole\.\w+\(/),
+  },
+  {
+    name: 'no-process-env',
+    mend: 'Only mains read the environment; take the value as an option.',
+    applies: isRoom,
+    find: linesWith(/\bprocess\.env\b/),
+  },
   {
     name: 'file-length',
     mend: 'Split the file by noun; 400 lines at most.',
@@ -53,13 +66,29 @@ export const tidyRules: readonly TidyRule[] = [
     applies: (path) => isRoom(path) && !path.endsWith('/core.ts') && !path.endsWith('.test.ts'),
     find: undocumentedExports,
   },
-  { name: 'no-machine-paths', mend: 'Name no path of a machine and no registry host.', applies: (path) => /\.(ts|md|sh|json|yaml)$/.test(path) && !path.startsWith('checks/') && path !== 'package-lock.json' && !path.startsWith('lab/parts/'), find: linesWith(/\/work\/|\/root\/|registry\.npmjs|proxy\.golang|deb\.debian/) },
-  { name: 'readme-length', mend: 'A room README has 60 lines at most.', applies: (path) => /^(ground|kube|engine|domains|apps)\/[^/]+\/README\.md$/.test(path), find: (text) => (text.split('\n').length > 61 ? [61] : []) },
+  {
+    name: 'no-machine-paths',
+    mend: 'Name no path of a machine and no registry host.',
+    applies: (path) =>
+      /\.(ts|md|sh|json|yaml)$/.test(path) &&
+      !path.startsWith('checks/') &&
+      path !== 'package-lock.json' &&
+      !path.startsWith('lab/parts/'),
+    find: linesWith(/\/work\/|\/root\/|registry\.npmjs|proxy\.golang|deb\.debian/),
+  },
+  {
+    name: 'readme-length',
+    mend: 'A room README has 60 lines at most.',
+    applies: (path) => /^(ground|kube|engine|domains|apps)\/[^/]+\/README\.md$/.test(path),
+    find: (text) => (text.split('\n').length > 61 ? [61] : []),
+  },
 ];
 
 /** `path:line: rule. how to mend` for every finding. */
 export function tidy(files: readonly string[], read: (path: string) => string): readonly string[] {
   return files.flatMap((path) =>
-    tidyRules.filter((rule) => rule.applies(path)).flatMap((rule) => rule.find(read(path), path).map((line) => `${path}:${line}: ${rule.name}. ${rule.mend}`)),
+    tidyRules
+      .filter((rule) => rule.applies(path))
+      .flatMap((rule) => rule.find(read(path), path).map((line) => `${path}:${line}: ${rule.name}. ${rule.mend}`)),
   );
 }

@@ -49,7 +49,19 @@ function build(part: Part): boolean {
   const tags = part.kubernetes === true ? ['-tags', 'providerless,selinux'] : [];
   const result = spawnSync(
     'nice',
-    ['-n', '10', 'go', 'build', ...tags, '-trimpath', '-ldflags', linkerFlags(part), '-o', `${target}.part`, part.package],
+    [
+      '-n',
+      '10',
+      'go',
+      'build',
+      ...tags,
+      '-trimpath',
+      '-ldflags',
+      linkerFlags(part),
+      '-o',
+      `${target}.part`,
+      part.package,
+    ],
     {
       cwd: moduleFolder(part),
       env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false -mod=readonly' },
@@ -72,7 +84,8 @@ for (const part of wanted) {
     continue;
   }
   if (values.list) print(`${part.name} ${part.version}: not built`);
-  else if (secondsSince(startedMs) >= Number(values['start-until'])) print(`${part.name} ${part.version}: not begun, the time for builds is over`);
+  else if (secondsSince(startedMs) >= Number(values['start-until']))
+    print(`${part.name} ${part.version}: not begun, the time for builds is over`);
   else build(part);
 }
 const missing = parts.filter((part) => part.need === 'first' && !existsSync(binaryPath(part)));

@@ -14,7 +14,10 @@ describe.skipIf(why !== undefined)(`one real host with a kubelet${why === undefi
   afterAll(() => hosts?.stop(), 120_000);
 
   it('runs a pod that kubectl can exec into', async () => {
-    const ran = await onControlPlane(hosts, "kubectl run box --image=docker.io/library/busybox:1.35 --image-pull-policy=IfNotPresent --command -- sleep 3600 && kubectl wait --for=condition=Ready pod/box --timeout=90s && kubectl exec box -- sh -c 'sha256sum /bin/busybox >/dev/null && tar --help >/dev/null 2>&1; exit 7'");
+    const ran = await onControlPlane(
+      hosts,
+      "kubectl run box --image=docker.io/library/busybox:1.35 --image-pull-policy=IfNotPresent --command -- sleep 3600 && kubectl wait --for=condition=Ready pod/box --timeout=90s && kubectl exec box -- sh -c 'sha256sum /bin/busybox >/dev/null && tar --help >/dev/null 2>&1; exit 7'",
+    );
     expect(`${ran.code} ${ran.stderr}`).toContain('7');
     expect(ran.stdout).toContain('pod/box condition met');
   });

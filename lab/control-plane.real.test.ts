@@ -13,7 +13,11 @@ describe.skipIf(why !== undefined)(`a real control plane${why === undefined ? ''
   afterAll(() => plane.stop());
 
   it('answers kubectl', () => {
-    const out = execFileSync(binary('kubectl', '1.37.2') ?? '', ['--kubeconfig', plane.kubeconfig, 'version', '-o', 'json'], { encoding: 'utf8' });
+    const out = execFileSync(
+      binary('kubectl', '1.37.2') ?? '',
+      ['--kubeconfig', plane.kubeconfig, 'version', '-o', 'json'],
+      { encoding: 'utf8' },
+    );
     expect((JSON.parse(out) as { serverVersion: { gitVersion: string } }).serverVersion.gitVersion).toBe('v1.37.2');
   });
 });

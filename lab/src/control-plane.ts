@@ -58,7 +58,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const version = options.version ?? '1.37.2';
   const etcd = binary('etcd', '3.7.0');
   const apiserver = binary('kube-apiserver', version);
-  if (etcd === undefined || apiserver === undefined) throw new Error('etcd and kube-apiserver are not built; ask whyNotReal first');
+  if (etcd === undefined || apiserver === undefined)
+    throw new Error('etcd and kube-apiserver are not built; ask whyNotReal first');
   const folder = await mkdtemp(join(tmpdir(), 'polyanthus-cp-'));
   const [client = 0, peer = 0, port = 0] = await freePorts(3);
   const children: ChildProcess[] = [];
@@ -66,7 +67,10 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     const child = spawn(path, [...args], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
     let tail = '';
     child.stderr?.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-4000)));
-    child.on('exit', () => void writeFile(join(folder, `${path.split('/').at(-1) ?? 'child'}.log`), tail).catch(() => undefined));
+    child.on(
+      'exit',
+      () => void writeFile(join(folder, `${path.split('/').at(-1) ?? 'child'}.log`), tail).catch(() => undefined),
+    );
     children.push(child);
     return child;
   };
@@ -85,7 +89,14 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     const kubeconfig = join(folder, 'kubeconfig');
     await writeFile(kubeconfig, kubeconfigText(url, caPem, adminToken), { mode: 0o600 });
     return {
-      version, url, port, caPem, adminToken, kubeconfig, folder, stop,
+      version,
+      url,
+      port,
+      caPem,
+      adminToken,
+      kubeconfig,
+      folder,
+      stop,
       pids: { etcd: etcdProcess.pid ?? 0, apiserver: apiserverProcess.pid ?? 0 },
       component: (name, args) => void start(binary(name, version) ?? name, [`--kubeconfig=${kubeconfig}`, ...args]),
     };
@@ -98,8 +109,14 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 function etcdArgs(folder: string, client: number, peer: number): readonly string[] {
   const at = (port: number): string => `http://127.0.0.1:${port}`;
   return [
-    `--data-dir=${folder}/etcd`, `--listen-client-urls=${at(client)}`, `--advertise-client-urls=${at(client)}`,
-    `--listen-peer-urls=${at(peer)}`, `--initial-advertise-peer-urls=${at(peer)}`, `--initial-cluster=default=${at(peer)}`, '--log-level=error', '--unsafe-no-fsync',
+    `--data-dir=${folder}/etcd`,
+    `--listen-client-urls=${at(client)}`,
+    `--advertise-client-urls=${at(client)}`,
+    `--listen-peer-urls=${at(peer)}`,
+    `--initial-advertise-peer-urls=${at(peer)}`,
+    `--initial-cluster=default=${at(peer)}`,
+    '--log-level=error',
+    '--unsafe-no-fsync',
   ];
 }
 
@@ -111,16 +128,26 @@ async function writeKeys(folder: string, tokens: readonly string[]): Promise<voi
 
 function apiserverArgs(folder: string, etcdPort: number, port: number): readonly string[] {
   return [
-    `--etcd-servers=http://127.0.0.1:${etcdPort}`, '--bind-address=127.0.0.1', '--advertise-address=127.0.0.1', `--secure-port=${port}`,
-    `--cert-dir=${folder}/certs`, '--service-cluster-ip-range=10.96.0.0/16', '--authorization-mode=RBAC', `--token-auth-file=${folder}/tokens.csv`,
-    '--service-account-issuer=https://kubernetes.default.svc', `--service-account-signing-key-file=${folder}/sa.key`, `--service-account-key-file=${folder}/sa.key`,
-    '--endpoint-reconciler-type=none', '-v=0',
+    `--etcd-servers=http://127.0.0.1:${etcdPort}`,
+    '--bind-address=127.0.0.1',
+    '--advertise-address=127.0.0.1',
+    `--secure-port=${port}`,
+    `--cert-dir=${folder}/certs`,
+    '--service-cluster-ip-range=10.96.0.0/16',
+    '--authorization-mode=RBAC',
+    `--token-auth-file=${folder}/tokens.csv`,
+    '--service-account-issuer=https://kubernetes.default.svc',
+    `--service-account-signing-key-file=${folder}/sa.key`,
+    `--service-account-key-file=${folder}/sa.key`,
+    '--endpoint-reconciler-type=none',
+    '-v=0',
   ];
 }
 
 async function untilReady(folder: string, port: number, child: ChildProcess): Promise<void> {
   for (let attempt = 0; attempt < 300; attempt++) {
-    if (child.exitCode !== null) throw new Error(`kube-apiserver ended with code ${child.exitCode}; see ${folder}/kube-apiserver.log`);
+    if (child.exitCode !== null)
+      throw new Error(`kube-apiserver ended with code ${child.exitCode}; see ${folder}/kube-apiserver.log`);
     if (existsSync(join(folder, 'certs/apiserver.crt')) && (await probe(port))) return;
     await delay(200);
   }
@@ -129,10 +156,13 @@ async function untilReady(folder: string, port: number, child: ChildProcess): Pr
 
 function probe(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const call = request({ host: '127.0.0.1', port, path: '/readyz', rejectUnauthorized: false, timeout: 2000 }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    });
+    const call = request(
+      { host: '127.0.0.1', port, path: '/readyz', rejectUnauthorized: false, timeout: 2000 },
+      (response) => {
+        response.resume();
+        resolve(response.statusCode === 200);
+      },
+    );
     call.on('error', () => resolve(false));
     call.on('timeout', () => call.destroy());
     call.end();
@@ -145,7 +175,9 @@ export function kubeconfigText(server: string, caPem: string, token: string): st
     apiVersion: 'v1',
     kind: 'Config',
     'current-context': 'lab',
-    clusters: [{ name: 'lab', cluster: { server, 'certificate-authority-data': Buffer.from(caPem).toString('base64') } }],
+    clusters: [
+      { name: 'lab', cluster: { server, 'certificate-authority-data': Buffer.from(caPem).toString('base64') } },
+    ],
     users: [{ name: 'lab', user: { token } }],
     contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'lab' } }],
   });

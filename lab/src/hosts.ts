@@ -40,11 +40,14 @@ export interface Hosts {
  * green.
  */
 export function whyNotHosts(): string | undefined {
-  const missing = parts.filter((part) => part.version !== '1.36.3' && binary(part.name, part.version) === undefined).map((part) => `${part.name} ${part.version}`);
+  const missing = parts
+    .filter((part) => part.version !== '1.36.3' && binary(part.name, part.version) === undefined)
+    .map((part) => `${part.name} ${part.version}`);
   let why: string | undefined;
   if (process.platform !== 'linux' || process.getuid?.() !== 0) why = 'it needs root on Linux';
   else if (missing.length > 0) why = `not built yet: ${missing.join(', ')} (node lab/build.ts)`;
-  else if (!existsSync('/usr/sbin/debootstrap') && !existsSync(join(labFolder, 'rootfs/etc'))) why = 'debootstrap is not installed';
+  else if (!existsSync('/usr/sbin/debootstrap') && !existsSync(join(labFolder, 'rootfs/etc')))
+    why = 'debootstrap is not installed';
   if (why !== undefined && process.env['REQUIRE_HOSTS'] === '1') throw new Error(`REQUIRE_HOSTS=1, but ${why}`);
   return why;
 }
@@ -57,8 +60,10 @@ export async function prepareMedia(version: string): Promise<void> {
   const media = join(labFolder, 'media');
   const pause = join(labFolder, 'pause');
   if (!existsSync(pause)) execFileSync('gcc', ['-Os', '-static', '-s', '-o', pause, join(scripts, 'pause.c')]);
-  for (const folder of ['containerd', 'cni', 'images', 'etc', `bin/${version}`]) mkdirSync(join(media, folder), { recursive: true });
-  for (const name of readdirSync(join(scripts, 'etc'))) copyFileSync(join(scripts, 'etc', name), join(media, 'etc', name));
+  for (const folder of ['containerd', 'cni', 'images', 'etc', `bin/${version}`])
+    mkdirSync(join(media, folder), { recursive: true });
+  for (const name of readdirSync(join(scripts, 'etc')))
+    copyFileSync(join(scripts, 'etc', name), join(media, 'etc', name));
   copyFileSync(join(scripts, 'node-setup.sh'), join(media, 'node-setup.sh'));
   const put = (name: string, partVersion: string, folder: string): void => {
     const built = binary(name, partVersion);
@@ -80,7 +85,8 @@ export async function startHosts(count: number): Promise<Hosts> {
   const names = Array.from({ length: count }, (_none, index) => `h${index + 1}`);
   mkdirSync(join(labFolder, 'runs', runName), { recursive: true });
   await run('bash', [join(scripts, 'net.sh'), 'up'], { env });
-  const power: Hosts['power'] = async (verb, host) => void (await run('bash', [join(scripts, 'host.sh'), verb, host], { env, timeout: 60_000 }));
+  const power: Hosts['power'] = async (verb, host) =>
+    void (await run('bash', [join(scripts, 'host.sh'), verb, host], { env, timeout: 60_000 }));
   const hosts: Hosts = {
     names,
     namespace: (host) => `${runName}-${host}`,
@@ -103,8 +109,21 @@ async function untilSsh(hosts: Hosts, name: string): Promise<void> {
 }
 
 function sshTo(runName: string, address: string, script: string, timeoutMs: number): Promise<HostAnswer> {
-  const options = ['-i', join(labFolder, 'id_ed25519'), '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR', '-o', 'ConnectTimeout=5'];
-  const child = spawn('ip', ['netns', 'exec', `${runName}-ws`, 'ssh', ...options, `root@${address}`, 'bash', '-s'], { timeout: timeoutMs });
+  const options = [
+    '-i',
+    join(labFolder, 'id_ed25519'),
+    '-o',
+    'StrictHostKeyChecking=no',
+    '-o',
+    'UserKnownHostsFile=/dev/null',
+    '-o',
+    'LogLevel=ERROR',
+    '-o',
+    'ConnectTimeout=5',
+  ];
+  const child = spawn('ip', ['netns', 'exec', `${runName}-ws`, 'ssh', ...options, `root@${address}`, 'bash', '-s'], {
+    timeout: timeoutMs,
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
@@ -116,7 +135,8 @@ function sshTo(runName: string, address: string, script: string, timeoutMs: numb
 
 async function stopRun(runName: string, names: readonly string[]): Promise<void> {
   const env = { ...process.env, LAB_DIR: labFolder, LAB_RUN: runName };
-  const quietly = (args: readonly string[]): Promise<unknown> => run('bash', [...args], { env, timeout: 60_000 }).catch(() => undefined);
+  const quietly = (args: readonly string[]): Promise<unknown> =>
+    run('bash', [...args], { env, timeout: 60_000 }).catch(() => undefined);
   await Promise.all(names.map((name) => quietly([join(scripts, 'host.sh'), 'cut', name])));
   for (const name of names) await quietly([join(scripts, 'host.sh'), 'wipe', name]);
   await quietly([join(scripts, 'net.sh'), 'down']);
@@ -129,6 +149,9 @@ export async function cleanDeadRuns(): Promise<void> {
   if (!existsSync(runs)) return;
   for (const name of readdirSync(runs)) {
     if (!name.startsWith(runPrefix) || existsSync(`/proc/${name.slice(runPrefix.length)}`)) continue;
-    await stopRun(name, readdirSync(join(runs, name)).filter((host) => /^h\d+$/.test(host)));
+    await stopRun(
+      name,
+      readdirSync(join(runs, name)).filter((host) => /^h\d+$/.test(host)),
+    );
   }
 }

@@ -17,7 +17,10 @@ interface LabImage {
   readonly user?: string;
 }
 
-const applets = 'sh ls cat cp mv rm mkdir ps sleep env id wget httpd nc nslookup ping ip hostname date grep awk sed tail head true false touch chmod ln kill tar sha256sum dd wc sort cut tr seq du stat yes printf echo test gzip'.split(' ');
+const applets =
+  'sh ls cat cp mv rm mkdir ps sleep env id wget httpd nc nslookup ping ip hostname date grep awk sed tail head true false touch chmod ln kill tar sha256sum dd wc sort cut tr seq du stat yes printf echo test gzip'.split(
+    ' ',
+  );
 
 const file = (path: string, content: Uint8Array, mode = 0o755): TarEntry => ({ kind: 'file', path, mode, content });
 const text = (path: string, content: string): TarEntry => file(path, new TextEncoder().encode(content), 0o644);
@@ -29,10 +32,16 @@ function withFolders(entries: readonly TarEntry[]): readonly TarEntry[] {
     const parts = entry.path.split('/').slice(0, -1);
     parts.forEach((_part, index) => folders.add(parts.slice(0, index + 1).join('/')));
   }
-  return [...[...folders].sort().map((path): TarEntry => ({ kind: 'folder', path, mode: path === 'tmp' ? 0o1777 : 0o755 })), ...entries];
+  return [
+    ...[...folders].sort().map((path): TarEntry => ({ kind: 'folder', path, mode: path === 'tmp' ? 0o1777 : 0o755 })),
+    ...entries,
+  ];
 }
 
-const layer = (comment: string, entries: readonly TarEntry[]): LayerSource => ({ comment, entries: withFolders(entries) });
+const layer = (comment: string, entries: readonly TarEntry[]): LayerSource => ({
+  comment,
+  entries: withFolders(entries),
+});
 
 /** A file of the hosts' file system under its own path. */
 function fromRoot(root: string, path: string): TarEntry {
@@ -41,7 +50,11 @@ function fromRoot(root: string, path: string): TarEntry {
 
 /** busybox with its libraries: the static one of Debian crashes in getaddrinfo. */
 function busyboxLayer(root: string): LayerSource {
-  const libraries = ['/lib/x86_64-linux-gnu/libc.so.6', '/lib/x86_64-linux-gnu/libresolv.so.2', '/lib64/ld-linux-x86-64.so.2'];
+  const libraries = [
+    '/lib/x86_64-linux-gnu/libc.so.6',
+    '/lib/x86_64-linux-gnu/libresolv.so.2',
+    '/lib64/ld-linux-x86-64.so.2',
+  ];
   return layer('busybox', [
     ...libraries.map((path) => fromRoot(root, path)),
     file('bin/busybox', readFileSync('/bin/busybox')),
@@ -55,9 +68,19 @@ function busyboxLayer(root: string): LayerSource {
 
 /** iptables, conntrack and ipset with their libraries and extensions, for kube-proxy. */
 function iptablesLayer(root: string): LayerSource {
-  const programs = ['/usr/sbin/xtables-nft-multi', '/usr/sbin/xtables-legacy-multi', '/usr/sbin/conntrack', '/usr/sbin/ipset'];
-  const extensions = readdirSync(join(root, 'usr/lib/x86_64-linux-gnu/xtables')).filter((name) => name.endsWith('.so')).map((name) => `/usr/lib/x86_64-linux-gnu/xtables/${name}`);
-  const listed = execFileSync('chroot', [root, 'ldd', ...programs, ...extensions], { encoding: 'utf8', maxBuffer: 16 << 20 });
+  const programs = [
+    '/usr/sbin/xtables-nft-multi',
+    '/usr/sbin/xtables-legacy-multi',
+    '/usr/sbin/conntrack',
+    '/usr/sbin/ipset',
+  ];
+  const extensions = readdirSync(join(root, 'usr/lib/x86_64-linux-gnu/xtables'))
+    .filter((name) => name.endsWith('.so'))
+    .map((name) => `/usr/lib/x86_64-linux-gnu/xtables/${name}`);
+  const listed = execFileSync('chroot', [root, 'ldd', ...programs, ...extensions], {
+    encoding: 'utf8',
+    maxBuffer: 16 << 20,
+  });
   const libraries = [...new Set([...listed.matchAll(/(\/lib\S+) \(/g)].map((match) => match[1] ?? ''))];
   const links = ['iptables', 'iptables-save', 'iptables-restore', 'ip6tables', 'ip6tables-save', 'ip6tables-restore'];
   return layer('iptables', [
@@ -80,13 +103,34 @@ function kubernetesImages(root: string, version: string, pausePath: string): rea
   const etcd = minor === '1.36' ? '3.6.8' : '3.7.0';
   // 1.36 asks for CoreDNS 1.14.2, which the module proxy lacks: the same newer program stands under both tags.
   const dns = minor === '1.36' ? 'v1.14.2' : 'v1.14.6';
-  const control = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((name) => ({ name: `registry.k8s.io/${name}:v${version}`, layers: [program(name, version)], entrypoint: [`/usr/local/bin/${name}`] }));
+  const control = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((name) => ({
+    name: `registry.k8s.io/${name}:v${version}`,
+    layers: [program(name, version)],
+    entrypoint: [`/usr/local/bin/${name}`],
+  }));
   return [
     ...control,
-    { name: `registry.k8s.io/kube-proxy:v${version}`, layers: [busyboxLayer(root), iptablesLayer(root), program('kube-proxy', version)], entrypoint: ['/usr/local/bin/kube-proxy'] },
-    { name: 'registry.k8s.io/pause:3.10.2', layers: [layer('pause', [file('pause', readFileSync(pausePath))])], entrypoint: ['/pause'], user: '65535:65535' },
-    { name: `registry.k8s.io/etcd:${etcd}-0`, layers: [busyboxLayer(root), program('etcd', etcd)], entrypoint: ['/usr/local/bin/etcd'] },
-    { name: `registry.k8s.io/coredns/coredns:${dns}`, layers: [program('coredns', '1.14.6', 'coredns')], entrypoint: ['/coredns'] },
+    {
+      name: `registry.k8s.io/kube-proxy:v${version}`,
+      layers: [busyboxLayer(root), iptablesLayer(root), program('kube-proxy', version)],
+      entrypoint: ['/usr/local/bin/kube-proxy'],
+    },
+    {
+      name: 'registry.k8s.io/pause:3.10.2',
+      layers: [layer('pause', [file('pause', readFileSync(pausePath))])],
+      entrypoint: ['/pause'],
+      user: '65535:65535',
+    },
+    {
+      name: `registry.k8s.io/etcd:${etcd}-0`,
+      layers: [busyboxLayer(root), program('etcd', etcd)],
+      entrypoint: ['/usr/local/bin/etcd'],
+    },
+    {
+      name: `registry.k8s.io/coredns/coredns:${dns}`,
+      layers: [program('coredns', '1.14.6', 'coredns')],
+      entrypoint: ['/coredns'],
+    },
   ];
 }
 
@@ -95,7 +139,10 @@ export async function imageSet(labFolder: string, set: string, pausePath: string
   const target = join(labFolder, `media/images/${set}.tar`);
   if (existsSync(target)) return target;
   const root = join(labFolder, 'rootfs');
-  const images: readonly LabImage[] = set === 'addons' ? [{ name: 'docker.io/library/busybox:1.35', layers: [busyboxLayer(root)], entrypoint: [] }] : kubernetesImages(root, set, pausePath);
+  const images: readonly LabImage[] =
+    set === 'addons'
+      ? [{ name: 'docker.io/library/busybox:1.35', layers: [busyboxLayer(root)], entrypoint: [] }]
+      : kubernetesImages(root, set, pausePath);
   const layout = `${target}.layout`;
   await rm(layout, { recursive: true, force: true });
   for (const image of images) await writeLabImage(layout, image);

@@ -37,9 +37,19 @@ export async function runAgent(ctx: Context, options: AgentOptions): Promise<voi
   const memberClient = createClient(options.member);
   const externalId = (await memberClient.get(ctx, namespaces, { name: 'kube-system' })).metadata.uid ?? '';
   const ca = options.hubCaPem === '' ? {} : { ca: options.hubCaPem };
-  const reach = (tls: object): Transport => createTransport({ baseUrl: options.hubUrl, tls: { ...ca, ...tls }, proxyEnvironment: proxyEnvironment(options.env) });
+  const reach = (tls: object): Transport =>
+    createTransport({
+      baseUrl: options.hubUrl,
+      tls: { ...ca, ...tls },
+      proxyEnvironment: proxyEnvironment(options.env),
+    });
   const hub = reach({});
-  const identity = await openIdentity(ctx, options.stateDir, hub, { tokenFile: options.tokenFile, serviceAccountTokenFile: options.serviceAccountTokenFile, externalId, membershipUid: options.membershipUid });
+  const identity = await openIdentity(ctx, options.stateDir, hub, {
+    tokenFile: options.tokenFile,
+    serviceAccountTokenFile: options.serviceAccountTokenFile,
+    externalId,
+    membershipUid: options.membershipUid,
+  });
   const runs: Promise<void>[] = [];
   if (options.roles.includes('tunnel')) {
     runs.push(
@@ -58,7 +68,16 @@ export async function runAgent(ctx: Context, options: AgentOptions): Promise<voi
   }
   if (options.roles.includes('fleet')) {
     const hubClient = createClient(reach(identity.tls()));
-    runs.push(runMemberController(ctx, { hubClient, memberClient, fleet: options.fleet, membership: options.membership, random: systemRandom, metrics: new MetricsRegistry() }));
+    runs.push(
+      runMemberController(ctx, {
+        hubClient,
+        memberClient,
+        fleet: options.fleet,
+        membership: options.membership,
+        random: systemRandom,
+        metrics: new MetricsRegistry(),
+      }),
+    );
   }
   await Promise.all(runs);
 }

@@ -40,7 +40,12 @@ export interface AgentIdentity {
 }
 
 /** Reads the state, enrols when there is no certificate or it has expired. Errors: AgentNotEnrolled, those of enrolment. */
-export async function openIdentity(ctx: Context, stateDir: string, hub: Transport, source: EnrolmentSource): Promise<AgentIdentity> {
+export async function openIdentity(
+  ctx: Context,
+  stateDir: string,
+  hub: Transport,
+  source: EnrolmentSource,
+): Promise<AgentIdentity> {
   await makeDirectory(stateDir);
   const file = join(stateDir, 'identity.json');
   let state = await readState(file);
@@ -50,26 +55,44 @@ export async function openIdentity(ctx: Context, stateDir: string, hub: Transpor
   };
   // The key is on disk before the hub hears of it: a lost answer is asked for again with the same key.
   if (!existsSync(file)) await save(state);
-  const expired = state.certificatePem !== undefined && parseCertificate(state.certificatePem).notAfterMs <= ctx.clock.now();
+  const expired =
+    state.certificatePem !== undefined && parseCertificate(state.certificatePem).notAfterMs <= ctx.clock.now();
   if (state.certificatePem === undefined || expired) {
-    const enrolment = await enrolAgent(ctx, hub, { ...(await proof(source)), externalId: source.externalId, csrPem: await createCsr(state.keys, 'agent') });
+    const enrolment = await enrolAgent(ctx, hub, {
+      ...(await proof(source)),
+      externalId: source.externalId,
+      csrPem: await createCsr(state.keys, 'agent'),
+    });
     await save({ ...state, certificatePem: enrolment.certificatePem, hubId: enrolment.hubId });
     ctx.log.info('enrolled at the hub', { membership: enrolment.membership });
   }
   return {
     hubId: state.hubId ?? '',
-    credentials: () => Promise.resolve({ privateKey: createPrivateKey(state.keys.privateKeyPem), certificatePem: state.certificatePem ?? '' }),
+    credentials: () =>
+      Promise.resolve({
+        privateKey: createPrivateKey(state.keys.privateKeyPem),
+        certificatePem: state.certificatePem ?? '',
+      }),
     csr: () => createCsr(state.keys, 'agent'),
     store: (certificatePem) => save({ ...state, certificatePem }),
     tls: () => ({ cert: state.certificatePem ?? '', key: state.keys.privateKeyPem }),
   };
 }
 
-async function proof(source: EnrolmentSource): Promise<{ readonly token: string } | { readonly serviceAccountToken: string; readonly membershipUid: string }> {
+async function proof(
+  source: EnrolmentSource,
+): Promise<{ readonly token: string } | { readonly serviceAccountToken: string; readonly membershipUid: string }> {
   if (source.serviceAccountTokenFile !== undefined && source.membershipUid !== undefined) {
-    return { serviceAccountToken: (await readFile(source.serviceAccountTokenFile, 'utf8')).trim(), membershipUid: source.membershipUid };
+    return {
+      serviceAccountToken: (await readFile(source.serviceAccountTokenFile, 'utf8')).trim(),
+      membershipUid: source.membershipUid,
+    };
   }
-  if (source.tokenFile === undefined) throw agentErrors.error('AgentNotEnrolled', 'the agent has no valid certificate in its state folder, and no token was given');
+  if (source.tokenFile === undefined)
+    throw agentErrors.error(
+      'AgentNotEnrolled',
+      'the agent has no valid certificate in its state folder, and no token was given',
+    );
   return { token: (await readFile(source.tokenFile, 'utf8')).trim() };
 }
 

@@ -1,7 +1,10 @@
 /** Ctrl-C once cancels what runs, so that it can clean up; a second time ends the process. */
 
 /** The signal that commands see, and the exit code that a signal asks for. */
-export function interruptSignal(process: NodeJS.Process): { readonly signal: AbortSignal; readonly exitCode: () => number | undefined } {
+export function interruptSignal(process: NodeJS.Process): {
+  readonly signal: AbortSignal;
+  readonly exitCode: () => number | undefined;
+} {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);

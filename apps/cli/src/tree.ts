@@ -8,18 +8,36 @@ const scopeCommands = () => import('@polyanthus/domains-fleet/commands/scopes');
 export const commandTree: CommandGroup = {
   summary: 'One hub for many Kubernetes clusters.',
   commands: {
-    up: { summary: 'Start a hub on this machine', load: async () => (await import('@polyanthus/apps-hub/commands/up')).up },
-    demo: { summary: 'Start a hub with three simulated clusters joined to it', load: async () => (await import('@polyanthus/apps-hub/commands/demo')).demo },
-    login: { summary: 'Remember a hub and how to sign in to it', load: async () => (await import('@polyanthus/domains-fleet/commands/login')).login },
+    up: {
+      summary: 'Start a hub on this machine',
+      load: async () => (await import('@polyanthus/apps-hub/commands/up')).up,
+    },
+    demo: {
+      summary: 'Start a hub with three simulated clusters joined to it',
+      load: async () => (await import('@polyanthus/apps-hub/commands/demo')).demo,
+    },
+    login: {
+      summary: 'Remember a hub and how to sign in to it',
+      load: async () => (await import('@polyanthus/domains-fleet/commands/login')).login,
+    },
     fleet: {
       summary: 'Clusters of the fleet',
       commands: {
         register: { summary: 'Join a cluster to the fleet', load: async () => (await fleetCommands()).register },
-        unregister: { summary: 'Take a cluster out of the fleet', load: async () => (await fleetCommands()).unregister },
+        unregister: {
+          summary: 'Take a cluster out of the fleet',
+          load: async () => (await fleetCommands()).unregister,
+        },
         list: { summary: 'List memberships', load: async () => (await fleetCommands()).list },
         describe: { summary: 'Show one membership', load: async () => (await fleetCommands()).describe },
-        'get-credentials': { summary: 'Write a kubectl context for a member', load: async () => (await fleetCommands()).getCredentials },
-        'generate-gateway-rbac': { summary: 'Print or apply the RBAC that lets users work in a member', load: async () => (await import('@polyanthus/domains-fleet/commands/gateway-rbac')).generateGatewayRbac },
+        'get-credentials': {
+          summary: 'Write a kubectl context for a member',
+          load: async () => (await fleetCommands()).getCredentials,
+        },
+        'generate-gateway-rbac': {
+          summary: 'Print or apply the RBAC that lets users work in a member',
+          load: async () => (await import('@polyanthus/domains-fleet/commands/gateway-rbac')).generateGatewayRbac,
+        },
         scopes: {
           summary: 'Teams: which members and namespaces belong together',
           commands: {
@@ -27,8 +45,14 @@ export const commandTree: CommandGroup = {
             list: { summary: 'List scopes', load: async () => (await scopeCommands()).listScopes },
             describe: { summary: 'Show one scope', load: async () => (await scopeCommands()).describeScope },
             delete: { summary: 'Delete a scope', load: async () => (await scopeCommands()).deleteScope },
-            'add-member': { summary: 'Bind a membership to a scope', load: async () => (await scopeCommands()).addMember },
-            'remove-member': { summary: 'Unbind a membership from a scope', load: async () => (await scopeCommands()).removeMember },
+            'add-member': {
+              summary: 'Bind a membership to a scope',
+              load: async () => (await scopeCommands()).addMember,
+            },
+            'remove-member': {
+              summary: 'Unbind a membership from a scope',
+              load: async () => (await scopeCommands()).removeMember,
+            },
           },
         },
         namespaces: {
@@ -42,13 +66,21 @@ export const commandTree: CommandGroup = {
         bindings: {
           summary: 'Roles of users and groups in members',
           commands: {
-            create: { summary: 'Give a user or a group a role', load: async () => (await scopeCommands()).createBinding },
+            create: {
+              summary: 'Give a user or a group a role',
+              load: async () => (await scopeCommands()).createBinding,
+            },
             list: { summary: 'List role bindings', load: async () => (await scopeCommands()).listBindings },
             delete: { summary: 'Take a role away', load: async () => (await scopeCommands()).deleteBinding },
           },
         },
       },
     },
-    agent: { summary: 'The agent of a member', commands: { run: { summary: 'Run the agent', load: async () => (await import('@polyanthus/apps-agent/commands/run')).run } } },
+    agent: {
+      summary: 'The agent of a member',
+      commands: {
+        run: { summary: 'Run the agent', load: async () => (await import('@polyanthus/apps-agent/commands/run')).run },
+      },
+    },
   },
 };

@@ -11,40 +11,70 @@ import { startHub, type HubOptions } from '../src/hub.ts';
 
 /** Options that `up` and `demo` share. */
 export const hubStartOptions: readonly OptionSpec[] = [
-  { name: 'data-dir', kind: 'string', value: 'FOLDER', env: 'POLYANTHUS_DATA_DIR', help: 'where the hub keeps its data; the default is in ~/.local/share/polyanthus' },
-  { name: 'host-name', kind: 'string', value: 'NAME', repeat: true, help: 'name or address by which agents and users reach the hub' },
+  {
+    name: 'data-dir',
+    kind: 'string',
+    value: 'FOLDER',
+    env: 'POLYANTHUS_DATA_DIR',
+    help: 'where the hub keeps its data; the default is in ~/.local/share/polyanthus',
+  },
+  {
+    name: 'host-name',
+    kind: 'string',
+    value: 'NAME',
+    repeat: true,
+    help: 'name or address by which agents and users reach the hub',
+  },
 ];
 
 /** HOST:PORT as two parts. Throws AddressUnsafe. */
 export function parseListen(address: string): HubOptions['listen'] {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([\w.-]+)):(\d{1,5})$/.exec(address);
   const port = Number(match?.[3]);
-  if (match === null || port > 65_535) throw hubErrors.error('AddressUnsafe', `--listen ${JSON.stringify(address)} is not HOST:PORT`);
+  if (match === null || port > 65_535)
+    throw hubErrors.error('AddressUnsafe', `--listen ${JSON.stringify(address)} is not HOST:PORT`);
   return { host: match[1] ?? match[2] ?? '', port };
 }
 
 /** The folder of `name` below the user's data folder, unless the option says otherwise. */
 export function dataDirOf(input: CommandInput, environment: CommandEnvironment, name: string): string {
-  return text(input, 'data-dir') ?? join(environment.env['XDG_DATA_HOME'] ?? join(homedir(), '.local/share'), 'polyanthus', name);
+  return (
+    text(input, 'data-dir') ??
+    join(environment.env['XDG_DATA_HOME'] ?? join(homedir(), '.local/share'), 'polyanthus', name)
+  );
 }
 
 /** Starts a hub. */
 export const up: Command = {
   summary: 'Start a hub on this machine',
-  description: "Serves the hub's API, the gateway and the tunnels on one port, on an embedded API server whose data is in --data-dir. Ctrl-C stops it; the next start finds its data.",
-  options: [...hubStartOptions, { name: 'listen', kind: 'string', value: 'HOST:PORT', default: '127.0.0.1:8443', help: 'address to listen on' }],
+  description:
+    "Serves the hub's API, the gateway and the tunnels on one port, on an embedded API server whose data is in --data-dir. Ctrl-C stops it; the next start finds its data.",
+  options: [
+    ...hubStartOptions,
+    { name: 'listen', kind: 'string', value: 'HOST:PORT', default: '127.0.0.1:8443', help: 'address to listen on' },
+  ],
   examples: ['polyanthus up', 'polyanthus up --listen=0.0.0.0:8443 --host-name=hub.example.org'],
   run: async (ctx, input, environment) => {
     const hub = await createProgress(environment.io).step(ctx, 'start the hub', () =>
-      startHub(ctx, { dataDir: dataDirOf(input, environment, 'hub'), listen: parseListen(requiredText(input, 'listen')), hostNames: texts(input, 'host-name'), served: [] }),
+      startHub(ctx, {
+        dataDir: dataDirOf(input, environment, 'hub'),
+        listen: parseListen(requiredText(input, 'listen')),
+        hostNames: texts(input, 'host-name'),
+        served: [],
+      }),
     );
-    environment.io.out(`The hub serves at ${hub.url}\nAdministrator's kubeconfig: ${hub.directory.adminKubeconfig}\nNext: polyanthus fleet register NAME --hub-kubeconfig=${hub.directory.adminKubeconfig}\n`);
+    environment.io.out(
+      `The hub serves at ${hub.url}\nAdministrator's kubeconfig: ${hub.directory.adminKubeconfig}\nNext: polyanthus fleet register NAME --hub-kubeconfig=${hub.directory.adminKubeconfig}\n`,
+    );
     return runUntilStopped(ctx, hub);
   },
 };
 
 /** Waits for Ctrl-C or a failure, and stops the hub either way. */
-export async function runUntilStopped(ctx: Parameters<Command['run']>[0], hub: { readonly failed: Promise<never>; stop(): Promise<void> }): Promise<number> {
+export async function runUntilStopped(
+  ctx: Parameters<Command['run']>[0],
+  hub: { readonly failed: Promise<never>; stop(): Promise<void> },
+): Promise<number> {
   try {
     await untilAborted(ctx, hub.failed);
   } catch (error) {

@@ -29,12 +29,21 @@ await runWorker(async (ctx) => {
   for (const name of ['hub', ...data.served.map((one) => one.name)]) {
     const client = localClient(data.socketPath, name, 'system:kube-controller-manager');
     const clusterCaPem = data.secrets[name]?.caCertificatePem;
-    runs.push(startControllers(ctx, { client, random: systemRandom, metrics, ...(clusterCaPem === undefined ? {} : { clusterCaPem }) }).stopped);
+    runs.push(
+      startControllers(ctx, {
+        client,
+        random: systemRandom,
+        metrics,
+        ...(clusterCaPem === undefined ? {} : { clusterCaPem }),
+      }).stopped,
+    );
   }
   runs.push(...startFleet(ctx, metrics));
   for (const cluster of data.served) {
     const client = localClient(data.socketPath, cluster.name, 'system:kube-scheduler');
-    runs.push((await startSimulatedNodes(ctx, cluster, { client, secrets: data.secrets[cluster.name], metrics })).stopped);
+    runs.push(
+      (await startSimulatedNodes(ctx, cluster, { client, secrets: data.secrets[cluster.name], metrics })).stopped,
+    );
   }
   return { ports: {}, stop: async () => void (await Promise.allSettled(runs)) };
 });

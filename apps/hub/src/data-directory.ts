@@ -42,18 +42,39 @@ export interface HubIdentity {
 /** The paths below `root`. */
 export function dataDirectory(root: string): DataDirectory {
   const at = (name: string): string => join(root, name);
-  return { root, store: at('store'), apiSocket: at('api.sock'), identity: at('identity.json'), adminKubeconfig: at('admin.kubeconfig'), audit: at('audit.log') };
+  return {
+    root,
+    store: at('store'),
+    apiSocket: at('api.sock'),
+    identity: at('identity.json'),
+    adminKubeconfig: at('admin.kubeconfig'),
+    audit: at('audit.log'),
+  };
 }
 
 /** Reads who the hub is, or makes it; clusters that are new get their secrets. Throws IdentityUnreadable. */
-export async function loadIdentity(ctx: Context, directory: DataDirectory, clusterNames: readonly string[], random: Random): Promise<HubIdentity> {
+export async function loadIdentity(
+  ctx: Context,
+  directory: DataDirectory,
+  clusterNames: readonly string[],
+  random: Random,
+): Promise<HubIdentity> {
   await makeDirectory(directory.root);
-  const found = existsSync(directory.identity) ? readIdentity(directory, await readFile(directory.identity, 'utf8')) : undefined;
-  if (found === undefined && existsSync(directory.store)) throw hubErrors.error('IdentityUnreadable', `${directory.identity} is missing, but ${directory.store} holds data that belongs to it`);
+  const found = existsSync(directory.identity)
+    ? readIdentity(directory, await readFile(directory.identity, 'utf8'))
+    : undefined;
+  if (found === undefined && existsSync(directory.store))
+    throw hubErrors.error(
+      'IdentityUnreadable',
+      `${directory.identity} is missing, but ${directory.store} holds data that belongs to it`,
+    );
   const missing = clusterNames.filter((name) => found?.clusters[name] === undefined);
   if (found !== undefined && missing.length === 0) return found;
   const made = await Promise.all(missing.map(async (name) => [name, await clusterSecrets(ctx, name, random)] as const));
-  const identity: HubIdentity = { ...(found ?? (await newHub(ctx, random))), clusters: { ...found?.clusters, ...Object.fromEntries(made) } };
+  const identity: HubIdentity = {
+    ...(found ?? (await newHub(ctx, random))),
+    clusters: { ...found?.clusters, ...Object.fromEntries(made) },
+  };
   await writeDurably(directory.identity, `${JSON.stringify(identity)}\n`);
   return identity;
 }
@@ -61,7 +82,8 @@ export async function loadIdentity(ctx: Context, directory: DataDirectory, clust
 function readIdentity(directory: DataDirectory, text: string): HubIdentity {
   try {
     const value = JSON.parse(text) as Partial<HubIdentity>;
-    if (value.format !== 1 || typeof value.hubId !== 'string' || typeof value.clusters !== 'object') throw new Error(`format ${String(value.format)} is not known`);
+    if (value.format !== 1 || typeof value.hubId !== 'string' || typeof value.clusters !== 'object')
+      throw new Error(`format ${String(value.format)} is not known`);
     return value as HubIdentity;
   } catch (cause) {
     throw hubErrors.error('IdentityUnreadable', `${directory.identity} cannot be used`, { cause });
@@ -81,5 +103,10 @@ async function newHub(ctx: Context, random: Random): Promise<Omit<HubIdentity, '
 async function clusterSecrets(ctx: Context, name: string, random: Random): Promise<ClusterSecrets> {
   const ca = await createAuthority({ commonName: `polyanthus ${name}`, nowMs: ctx.clock.now(), random });
   const keys = await generateKey();
-  return { caCertificatePem: ca.certificatePem, caKeyPem: ca.keyPem, tokenKeyPem: keys.privateKeyPem, tokenPublicKeyPem: keys.publicKeyPem };
+  return {
+    caCertificatePem: ca.certificatePem,
+    caKeyPem: ca.keyPem,
+    tokenKeyPem: keys.privateKeyPem,
+    tokenPublicKeyPem: keys.publicKeyPem,
+  };
 }

@@ -20,8 +20,23 @@ import type { ServedCluster } from './worker-messages.ts';
 
 /** The demo's clusters. Port 0 takes a free one. */
 export const demoClusters: readonly ServedCluster[] = [
-  { name: 'paris', port: 0, nodes: [{ name: 'paris-1', zone: 'paris-a' }, { name: 'paris-2', zone: 'paris-b' }, { name: 'paris-3', zone: 'paris-c' }] },
-  { name: 'osaka', port: 0, nodes: [{ name: 'osaka-1', zone: 'osaka-a' }, { name: 'osaka-2', zone: 'osaka-b' }] },
+  {
+    name: 'paris',
+    port: 0,
+    nodes: [
+      { name: 'paris-1', zone: 'paris-a' },
+      { name: 'paris-2', zone: 'paris-b' },
+      { name: 'paris-3', zone: 'paris-c' },
+    ],
+  },
+  {
+    name: 'osaka',
+    port: 0,
+    nodes: [
+      { name: 'osaka-1', zone: 'osaka-a' },
+      { name: 'osaka-2', zone: 'osaka-b' },
+    ],
+  },
   { name: 'edge', port: 0, nodes: [{ name: 'edge-1', zone: 'edge' }] },
 ];
 
@@ -35,13 +50,25 @@ export interface DemoAgent {
 function memberClient(hub: RunningHub, name: string): KubeClient {
   const ca = hub.identity.clusters[name]?.caCertificatePem ?? '';
   const headers = { authorization: `Bearer ${hub.identity.adminToken}` };
-  return createClient(createTransport({ baseUrl: `https://127.0.0.1:${hub.ports[name] ?? 0}`, tls: { ca }, headers: () => Promise.resolve(headers) }));
+  return createClient(
+    createTransport({
+      baseUrl: `https://127.0.0.1:${hub.ports[name] ?? 0}`,
+      tls: { ca },
+      headers: () => Promise.resolve(headers),
+    }),
+  );
 }
 
 /** A client of the hub, or of a member through its gateway, as the bootstrap administrator. */
 export function adminClient(hub: RunningHub, path = ''): KubeClient {
   const headers = { authorization: `Bearer ${hub.identity.adminToken}` };
-  return createClient(createTransport({ baseUrl: `${hub.url}${path}`, tls: { ca: hub.identity.clusters['hub']?.caCertificatePem ?? '' }, headers: () => Promise.resolve(headers) }));
+  return createClient(
+    createTransport({
+      baseUrl: `${hub.url}${path}`,
+      tls: { ca: hub.identity.clusters['hub']?.caCertificatePem ?? '' },
+      headers: () => Promise.resolve(headers),
+    }),
+  );
 }
 
 /** Registers the cluster (once), gives it a workload, and starts its agent. */
@@ -51,27 +78,59 @@ export async function joinDemoCluster(ctx: Context, hub: RunningHub, name: strin
   await makeDirectory(stateDir);
   const tokenFile = join(stateDir, 'token');
   const enrolled = existsSync(join(stateDir, 'identity.json'));
-  const made = await register(ctx, { hubClient: adminClient(hub), memberClient: client, fleet: 'default', name, agent: 'external', adopt: false, random: systemRandom, tokenTtlMs: 600_000, description: 'simulated' });
+  const made = await register(ctx, {
+    hubClient: adminClient(hub),
+    memberClient: client,
+    fleet: 'default',
+    name,
+    agent: 'external',
+    adopt: false,
+    random: systemRandom,
+    tokenTtlMs: 600_000,
+    description: 'simulated',
+  });
   if (!enrolled) await writeDurably(tokenFile, `${made.token ?? ''}\n`);
   await giveAdministrator(ctx, hub, name);
   await giveWorkload(ctx, client);
   const kubeconfig = join(stateDir, 'member.kubeconfig');
   await writeKubeconfigContext(kubeconfig, {
     name,
-    cluster: { name, fields: { server: `https://127.0.0.1:${hub.ports[name] ?? 0}`, 'certificate-authority-data': Buffer.from(hub.identity.clusters[name]?.caCertificatePem ?? '').toString('base64') } },
+    cluster: {
+      name,
+      fields: {
+        server: `https://127.0.0.1:${hub.ports[name] ?? 0}`,
+        'certificate-authority-data': Buffer.from(hub.identity.clusters[name]?.caCertificatePem ?? '').toString(
+          'base64',
+        ),
+      },
+    },
     user: { name, fields: { token: hub.identity.adminToken } },
     setCurrent: true,
   });
   const caFile = join(hub.directory.root, 'ca.pem');
   await writeDurably(caFile, hub.identity.clusters['hub']?.caCertificatePem ?? '', 0o644);
-  return startAgent(ctx, name, ['agent', 'run', `--hub=${hub.url}`, `--hub-ca=${caFile}`, `--membership=${name}`, `--token-file=${tokenFile}`, `--state-dir=${stateDir}`, `--kubeconfig=${kubeconfig}`]);
+  return startAgent(ctx, name, [
+    'agent',
+    'run',
+    `--hub=${hub.url}`,
+    `--hub-ca=${caFile}`,
+    `--membership=${name}`,
+    `--token-file=${tokenFile}`,
+    `--state-dir=${stateDir}`,
+    `--kubeconfig=${kubeconfig}`,
+  ]);
 }
 
 function startAgent(ctx: Context, name: string, args: readonly string[]): DemoAgent {
   const main = process.argv[1] ?? '';
   // Its own process group, so that Ctrl-C reaches the demo alone, which then ends the agents in order.
-  const child: ChildProcess = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
-  child.stderr?.on('data', (chunk: Buffer) => ctx.log.debug('agent', { name, text: chunk.toString('utf8').trim().slice(0, 500) }));
+  const child: ChildProcess = spawn(process.execPath, [main, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  });
+  child.stderr?.on('data', (chunk: Buffer) =>
+    ctx.log.debug('agent', { name, text: chunk.toString('utf8').trim().slice(0, 500) }),
+  );
   child.once('exit', (code) => (ctx.signal.aborted ? undefined : ctx.log.warn('an agent ended', { name, code })));
   return {
     name,
@@ -88,7 +147,12 @@ function startAgent(ctx: Context, name: string, args: readonly string[]): DemoAg
 
 /** The administrator works in members by a binding, as everybody does. */
 async function giveAdministrator(ctx: Context, hub: RunningHub, name: string): Promise<void> {
-  const binding: FleetRoleBinding = { apiVersion: `${fleetGroup}/v1`, kind: 'RBACRoleBinding', metadata: { name: `demo-admin-${name}`, namespace: 'default' }, spec: { membership: name, user: 'polyanthus:admin', role: { predefinedRole: 'ADMIN' } } };
+  const binding: FleetRoleBinding = {
+    apiVersion: `${fleetGroup}/v1`,
+    kind: 'RBACRoleBinding',
+    metadata: { name: `demo-admin-${name}`, namespace: 'default' },
+    spec: { membership: name, user: 'polyanthus:admin', role: { predefinedRole: 'ADMIN' } },
+  };
   await createOnce(adminClient(hub).create(ctx, fleetRoleBindings, binding));
 }
 
@@ -105,7 +169,14 @@ async function giveWorkload(ctx: Context, client: KubeClient): Promise<void> {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { name: 'web', namespace: 'default' },
-    spec: { replicas: 2, selector: { matchLabels: { app: 'web' } }, template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'web', image: 'example.org/web:1', ports: [{ containerPort: 8080 }] }] } } },
+    spec: {
+      replicas: 2,
+      selector: { matchLabels: { app: 'web' } },
+      template: {
+        metadata: { labels: { app: 'web' } },
+        spec: { containers: [{ name: 'web', image: 'example.org/web:1', ports: [{ containerPort: 8080 }] }] },
+      },
+    },
   };
   await createOnce(client.create(ctx, deployments, web));
 }
@@ -118,7 +189,11 @@ export async function nodesThroughGateway(ctx: Context, hub: RunningHub, name: s
     for (;;) {
       try {
         const found = (await client.list(inner, nodes)).items;
-        const ready = found.filter((node) => node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') === true);
+        const ready = found.filter(
+          (node) =>
+            node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ===
+            true,
+        );
         if (ready.length >= wanted) return ready.map((node) => node.metadata.name ?? '').sort();
       } catch (error) {
         inner.log.debug('not yet', { name, error });
@@ -136,7 +211,15 @@ export async function writeMemberContexts(ctx: Context, hub: RunningHub): Promis
     const context = contextName('default', name);
     await writeKubeconfigContext(hub.directory.adminKubeconfig, {
       name: context,
-      cluster: { name: context, fields: { server: `${hub.url}${gatewayPath('default', name)}`, 'certificate-authority-data': Buffer.from(hub.identity.clusters['hub']?.caCertificatePem ?? '').toString('base64') } },
+      cluster: {
+        name: context,
+        fields: {
+          server: `${hub.url}${gatewayPath('default', name)}`,
+          'certificate-authority-data': Buffer.from(hub.identity.clusters['hub']?.caCertificatePem ?? '').toString(
+            'base64',
+          ),
+        },
+      },
       user: { name: 'admin', fields: { token: hub.identity.adminToken } },
       setCurrent: name === demoClusters[0]?.name,
     });

@@ -10,7 +10,12 @@ import { recordConnection } from '@polyanthus/domains-fleet/connection-status';
 import { createEnrolmentStore } from '@polyanthus/domains-fleet/enrolment';
 import { createGateway, type Gateway } from '@polyanthus/engine-gateway/gateway';
 import { MemoryDirectory } from '@polyanthus/engine-tunnel/directory';
-import { createEnrolmentHandler, createRenewal, enrolmentPath, type EnrolmentOptions } from '@polyanthus/engine-tunnel/enrolment';
+import {
+  createEnrolmentHandler,
+  createRenewal,
+  enrolmentPath,
+  type EnrolmentOptions,
+} from '@polyanthus/engine-tunnel/enrolment';
 import { tunnelPath } from '@polyanthus/engine-tunnel/hello';
 import { createTunnelHub, type TunnelHub } from '@polyanthus/engine-tunnel/hub';
 import type { TunnelIdentity } from '@polyanthus/engine-tunnel/hub-tunnel';
@@ -48,12 +53,20 @@ export async function createFront(ctx: Context, options: FrontOptions): Promise<
   const informers = createInformers(hubClient, { random: systemRandom, metrics });
   const members = informers.of(memberships);
   let gateway: Gateway | undefined;
-  const recheck = debounced(ctx, () => void gateway?.closeNoLongerAllowed(ctx).catch((error: unknown) => ctx.log.warn('open streams could not be checked', { error })));
+  const recheck = debounced(
+    ctx,
+    () =>
+      void gateway
+        ?.closeNoLongerAllowed(ctx)
+        .catch((error: unknown) => ctx.log.warn('open streams could not be checked', { error })),
+  );
   const authorize = createAuthorize(informers, recheck);
   members.onEvent({ onUpdate: recheck, onDelete: recheck });
   informers.start(ctx);
   await informers.synced(ctx);
-  const fleets = (): readonly string[] => [...new Set(['default', ...members.list().map((one) => one.metadata.namespace ?? '')])];
+  const fleets = (): readonly string[] => [
+    ...new Set(['default', ...members.list().map((one) => one.metadata.namespace ?? '')]),
+  ];
   const enrolment = enrolmentOptions(identity, createEnrolmentStore(hubClient, fleets));
   const tunnels = createTunnelHub(ctx, {
     hubId: identity.hubId,
@@ -69,11 +82,16 @@ export async function createFront(ctx: Context, options: FrontOptions): Promise<
   const audit = createWriteStream(options.auditPath, { flags: 'a', mode: 0o600 });
   audit.on('error', (error) => ctx.log.error('the audit log cannot be written', { error }));
   gateway = createGateway({
-    authenticate: createAuthenticate(hubClient, [identity.agentCa.certificatePem, identity.clusters['hub']?.caCertificatePem ?? '']),
+    authenticate: createAuthenticate(hubClient, [
+      identity.agentCa.certificatePem,
+      identity.clusters['hub']?.caCertificatePem ?? '',
+    ]),
     authorize,
     findMember: (fleet, name) => {
       const found = members.get(joinKey(fleet, name));
-      return found === undefined ? undefined : { uid: found.metadata.uid ?? '', fleet, name, ceiling: found.spec?.ceiling ?? 'full' };
+      return found === undefined
+        ? undefined
+        : { uid: found.metadata.uid ?? '', fleet, name, ceiling: found.spec?.ceiling ?? 'full' };
     },
     transportTo: (uid) => tunnels.transportTo(uid),
     hubApi: localTransport(options.socketPath, 'hub'),
@@ -115,22 +133,41 @@ function debounced(ctx: Context, fn: () => void): () => void {
   return () => {
     if (waiting) return;
     waiting = true;
-    ctx.clock.after(200, () => {
-      waiting = false;
-      fn();
-    }, { unref: true });
+    ctx.clock.after(
+      200,
+      () => {
+        waiting = false;
+        fn();
+      },
+      { unref: true },
+    );
   };
 }
 
-async function record(ctx: Context, hubClient: ReturnType<typeof localClient>, tunnels: TunnelHub, agent: TunnelIdentity, open: boolean): Promise<void> {
+async function record(
+  ctx: Context,
+  hubClient: ReturnType<typeof localClient>,
+  tunnels: TunnelHub,
+  agent: TunnelIdentity,
+  open: boolean,
+): Promise<void> {
   const [fleet = '', name = ''] = agent.membership.split('/');
   // A tunnel that was replaced closes after its successor has opened: the member is still connected.
   if (!open && tunnels.localTunnel(agent.membershipUid) !== undefined) return;
   try {
     const kubernetesVersion = open ? await memberVersion(ctx, tunnels, agent.membershipUid) : undefined;
-    await recordConnection(ctx, hubClient, { fleet, name, connected: open, agentVersion: agent.agentVersion, replica: replicaName, epoch: agent.epoch, ...(kubernetesVersion === undefined ? {} : { kubernetesVersion }) });
+    await recordConnection(ctx, hubClient, {
+      fleet,
+      name,
+      connected: open,
+      agentVersion: agent.agentVersion,
+      replica: replicaName,
+      epoch: agent.epoch,
+      ...(kubernetesVersion === undefined ? {} : { kubernetesVersion }),
+    });
   } catch (error) {
-    if (!ctx.signal.aborted && !hasCode(error, 'Cancelled')) ctx.log.warn('a connection could not be recorded', { membership: agent.membership, error });
+    if (!ctx.signal.aborted && !hasCode(error, 'Cancelled'))
+      ctx.log.warn('a connection could not be recorded', { membership: agent.membership, error });
   }
 }
 
@@ -138,7 +175,9 @@ async function memberVersion(ctx: Context, tunnels: TunnelHub, uid: string): Pro
   const { readBody } = await import('@polyanthus/ground-http/body');
   const { probeHeader } = await import('@polyanthus/engine-tunnel/wire');
   try {
-    const response = await tunnels.transportTo(uid).request(ctx, { method: 'GET', url: '/version', headers: { [probeHeader]: '1' }, body: null });
+    const response = await tunnels
+      .transportTo(uid)
+      .request(ctx, { method: 'GET', url: '/version', headers: { [probeHeader]: '1' }, body: null });
     const text = Buffer.from(await readBody(response.body, 64 * 1024)).toString('utf8');
     return response.status === 200 ? (JSON.parse(text) as { readonly gitVersion?: string }).gitVersion : undefined;
   } catch (error) {

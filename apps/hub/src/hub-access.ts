@@ -2,7 +2,13 @@
 import { createHash } from 'node:crypto';
 import type { Context } from '@polyanthus/ground-base/context';
 import type { ServerRequest } from '@polyanthus/ground-http/message';
-import { bearerToken, clientCertificateAuthenticator, unauthorized, union, type Authenticator } from '@polyanthus/kube-access/authenticators';
+import {
+  bearerToken,
+  clientCertificateAuthenticator,
+  unauthorized,
+  union,
+  type Authenticator,
+} from '@polyanthus/kube-access/authenticators';
 import { createRbacAuthorizer, type RbacSource } from '@polyanthus/kube-access/rbac';
 import type { Attributes, Decision, UserInfo } from '@polyanthus/kube-access/user';
 import type { KubeClient } from '@polyanthus/kube-client/client';
@@ -14,7 +20,15 @@ import { joinKey } from '@polyanthus/kube-runtime/keys';
 
 interface TokenReview extends KubeObject {
   readonly spec: { readonly token: string };
-  readonly status?: { readonly authenticated?: boolean; readonly user?: { readonly username: string; readonly uid?: string; readonly groups?: readonly string[]; readonly extra?: Readonly<Record<string, readonly string[]>> } };
+  readonly status?: {
+    readonly authenticated?: boolean;
+    readonly user?: {
+      readonly username: string;
+      readonly uid?: string;
+      readonly groups?: readonly string[];
+      readonly extra?: Readonly<Record<string, readonly string[]>>;
+    };
+  };
 }
 const tokenReviews = resourceType<TokenReview>('authentication.k8s.io', 'v1', 'tokenreviews', 'TokenReview', false);
 
@@ -31,10 +45,20 @@ export function tokenReviewAuthenticator(hubClient: KubeClient): Authenticator {
     const key = createHash('sha256').update(token).digest('base64');
     const cached = known.get(key);
     if (cached !== undefined && cached.untilMs > ctx.clock.now()) return cached.user;
-    const review = await hubClient.create(ctx, tokenReviews, { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', metadata: {}, spec: { token } });
+    const review = await hubClient.create(ctx, tokenReviews, {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenReview',
+      metadata: {},
+      spec: { token },
+    });
     const found = review.status?.user;
     if (review.status?.authenticated !== true || found === undefined) throw unauthorized();
-    const user: UserInfo = { username: found.username, groups: found.groups ?? [], ...(found.uid === undefined ? {} : { uid: found.uid }), ...(found.extra === undefined ? {} : { extra: found.extra }) };
+    const user: UserInfo = {
+      username: found.username,
+      groups: found.groups ?? [],
+      ...(found.uid === undefined ? {} : { uid: found.uid }),
+      ...(found.extra === undefined ? {} : { extra: found.extra }),
+    };
     if (known.size >= reviewsMax) known.clear();
     known.set(key, { user, untilMs: ctx.clock.now() + reviewTtlMs });
     return user;
@@ -42,19 +66,35 @@ export function tokenReviewAuthenticator(hubClient: KubeClient): Authenticator {
 }
 
 /** Certificates of the given CAs, then tokens; never anonymous for members, the hub's own API decides that for itself. */
-export function createAuthenticate(hubClient: KubeClient, caPems: readonly string[]): (ctx: Context, request: ServerRequest) => Promise<UserInfo> {
+export function createAuthenticate(
+  hubClient: KubeClient,
+  caPems: readonly string[],
+): (ctx: Context, request: ServerRequest) => Promise<UserInfo> {
   return union([clientCertificateAuthenticator(() => caPems), tokenReviewAuthenticator(hubClient)], true);
 }
 
 /** RBAC of the hub from informers, so that a decision costs no call. `onChange` hears every change of a right. */
-export function createAuthorize(informers: Informers, onChange: () => void): (ctx: Context, attributes: Attributes) => Promise<Decision> {
+export function createAuthorize(
+  informers: Informers,
+  onChange: () => void,
+): (ctx: Context, attributes: Attributes) => Promise<Decision> {
   let version = 0;
-  const caches = { roles: informers.of(roles), clusterRoles: informers.of(clusterRoles), roleBindings: informers.of(roleBindings), clusterRoleBindings: informers.of(clusterRoleBindings) };
+  const caches = {
+    roles: informers.of(roles),
+    clusterRoles: informers.of(clusterRoles),
+    roleBindings: informers.of(roleBindings),
+    clusterRoleBindings: informers.of(clusterRoleBindings),
+  };
   const changed = (): void => {
     version += 1;
     onChange();
   };
-  for (const cache of Object.values(caches)) cache.onEvent({ onAdd: (_object, initial) => (initial ? void (version += 1) : changed()), onUpdate: changed, onDelete: changed });
+  for (const cache of Object.values(caches))
+    cache.onEvent({
+      onAdd: (_object, initial) => (initial ? void (version += 1) : changed()),
+      onUpdate: changed,
+      onDelete: changed,
+    });
   const source: RbacSource = {
     version: () => version,
     clusterRole: (name) => caches.clusterRoles.get(name),
@@ -63,5 +103,8 @@ export function createAuthorize(informers: Informers, onChange: () => void): (ct
     roleBindings: () => caches.roleBindings.list(),
   };
   const rbac = createRbacAuthorizer(source);
-  return async (_ctx, attributes) => (attributes.user.groups.includes('system:masters') ? { allowed: true, reason: 'member of system:masters' } : rbac.authorize(attributes));
+  return async (_ctx, attributes) =>
+    attributes.user.groups.includes('system:masters')
+      ? { allowed: true, reason: 'member of system:masters' }
+      : rbac.authorize(attributes);
 }

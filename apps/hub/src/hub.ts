@@ -50,14 +50,27 @@ export async function startHub(ctx: Context, options: HubOptions): Promise<Runni
     for (const step of stops.splice(0).reverse()) await step();
   };
   try {
-    const api = await startWorker(ctx, 'api-worker', { storeDirectory: directory.store, socketPath: directory.apiSocket, secrets: identity.clusters, adminToken: identity.adminToken, served: options.served });
+    const api = await startWorker(ctx, 'api-worker', {
+      storeDirectory: directory.store,
+      socketPath: directory.apiSocket,
+      secrets: identity.clusters,
+      adminToken: identity.adminToken,
+      served: options.served,
+    });
     stops.push(() => api.stop());
     await installOwnKinds(ctx, directory.apiSocket);
-    const controllers = await startWorker(ctx, 'controllers-worker', { socketPath: directory.apiSocket, secrets: identity.clusters, served: options.served });
+    const controllers = await startWorker(ctx, 'controllers-worker', {
+      socketPath: directory.apiSocket,
+      secrets: identity.clusters,
+      served: options.served,
+    });
     stops.push(() => controllers.stop());
     // Its own life: the front must outlive the signal that asks the hub to stop, to say goodbye to agents.
     const life = new AbortController();
-    const front = await createFront({ ...ctx, signal: life.signal }, { identity, socketPath: directory.apiSocket, auditPath: directory.audit, metrics: new MetricsRegistry() });
+    const front = await createFront(
+      { ...ctx, signal: life.signal },
+      { identity, socketPath: directory.apiSocket, auditPath: directory.audit, metrics: new MetricsRegistry() },
+    );
     stops.push(async () => {
       await front.close();
       life.abort();
@@ -85,19 +98,46 @@ async function installOwnKinds(ctx: Context, socketPath: string): Promise<void> 
   for (const crd of ownCrds) {
     const key = { name: crd.metadata.name ?? '' };
     const live = await orUndefined(hubClient.get(ctx, customResourceDefinitions, key));
-    if (live !== undefined && !isOwned(live)) throw statusError('Conflict', `CustomResourceDefinition ${key.name} exists and is not polyanthus's: remove it, or give the hub a cluster of its own`);
-    await hubClient.patch(ctx, customResourceDefinitions, key, { type: 'apply', body: crd, force: true }, { fieldManager });
+    if (live !== undefined && !isOwned(live))
+      throw statusError(
+        'Conflict',
+        `CustomResourceDefinition ${key.name} exists and is not polyanthus's: remove it, or give the hub a cluster of its own`,
+      );
+    await hubClient.patch(
+      ctx,
+      customResourceDefinitions,
+      key,
+      { type: 'apply', body: crd, force: true },
+      { fieldManager },
+    );
   }
   for (const crd of ownCrds) await untilEstablished(ctx, hubClient, crd.metadata.name ?? '');
-  await hubClient.patch(ctx, clusterRoleBindings, { name: administratorsGroup }, { type: 'apply', body: administratorsBinding, force: true }, { fieldManager });
-  await hubClient.patch(ctx, namespaces, { name: 'default' }, { type: 'merge', body: { metadata: { labels: { 'fleet.polyanthus.dev/fleet': 'default' } } } }, { fieldManager });
+  await hubClient.patch(
+    ctx,
+    clusterRoleBindings,
+    { name: administratorsGroup },
+    { type: 'apply', body: administratorsBinding, force: true },
+    { fieldManager },
+  );
+  await hubClient.patch(
+    ctx,
+    namespaces,
+    { name: 'default' },
+    { type: 'merge', body: { metadata: { labels: { 'fleet.polyanthus.dev/fleet': 'default' } } } },
+    { fieldManager },
+  );
 }
 
 async function untilEstablished(ctx: Context, hubClient: ReturnType<typeof localClient>, name: string): Promise<void> {
   for (let left = 100; ; left--) {
     const crd = await hubClient.get(ctx, customResourceDefinitions, { name });
-    if (crd.status?.conditions?.some((condition) => condition.type === 'Established' && condition.status === 'True') === true) return;
-    if (left === 0) throw hubErrors.error('WorkerFailed', `CustomResourceDefinition ${name} was not established within 10 s`);
+    if (
+      crd.status?.conditions?.some((condition) => condition.type === 'Established' && condition.status === 'True') ===
+      true
+    )
+      return;
+    if (left === 0)
+      throw hubErrors.error('WorkerFailed', `CustomResourceDefinition ${name} was not established within 10 s`);
     await sleep(ctx, 100);
   }
 }
@@ -114,12 +154,17 @@ async function listen(ctx: Context, options: HubOptions, identity: HubIdentity, 
     publicKeyPem: key.publicKeyPem,
     ttlMs: 365 * 86_400_000,
   });
-  return serve(ctx, { handler: front.handler, listen: options.listen, tls: { cert, key: key.privateKeyPem, clientCas: [secrets.caCertificatePem, identity.agentCa.certificatePem] } });
+  return serve(ctx, {
+    handler: front.handler,
+    listen: options.listen,
+    tls: { cert, key: key.privateKeyPem, clientCas: [secrets.caCertificatePem, identity.agentCa.certificatePem] },
+  });
 }
 
 function urlHost(options: HubOptions): string {
   const [first] = options.hostNames;
-  const host = first ?? (options.listen.host === '0.0.0.0' || options.listen.host === '::' ? '127.0.0.1' : options.listen.host);
+  const host =
+    first ?? (options.listen.host === '0.0.0.0' || options.listen.host === '::' ? '127.0.0.1' : options.listen.host);
   return host.includes(':') ? `[${host}]` : host;
 }
 
@@ -127,7 +172,13 @@ function urlHost(options: HubOptions): string {
 async function writeAdminKubeconfig(directory: DataDirectory, identity: HubIdentity, url: string): Promise<void> {
   await writeKubeconfigContext(directory.adminKubeconfig, {
     name: 'hub',
-    cluster: { name: 'hub', fields: { server: url, 'certificate-authority-data': Buffer.from(identity.clusters['hub']?.caCertificatePem ?? '').toString('base64') } },
+    cluster: {
+      name: 'hub',
+      fields: {
+        server: url,
+        'certificate-authority-data': Buffer.from(identity.clusters['hub']?.caCertificatePem ?? '').toString('base64'),
+      },
+    },
     user: { name: 'admin', fields: { token: identity.adminToken } },
     setCurrent: true,
   });

@@ -12,5 +12,11 @@ export function localTransport(socketPath: string, cluster: string): Transport {
 /** A client as `username`. */
 export function localClient(socketPath: string, cluster: string, username: string): KubeClient {
   const headers = { 'x-remote-user': username, 'x-remote-group': 'system:masters' };
-  return createClient(createTransport({ baseUrl: `http://polyanthus/clusters/${cluster}`, unixSocket: socketPath, headers: () => Promise.resolve(headers) }));
+  return createClient(
+    createTransport({
+      baseUrl: `http://polyanthus/clusters/${cluster}`,
+      unixSocket: socketPath,
+      headers: () => Promise.resolve(headers),
+    }),
+  );
 }

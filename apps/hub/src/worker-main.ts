@@ -6,12 +6,20 @@ import { createLogger, describeError } from '@polyanthus/ground-base/log';
 import type { MainMessage, WorkerMessage } from './worker-messages.ts';
 
 /** Runs `start`, reports `ready` with what it answers, and calls the answer's `stop` when told to. */
-export async function runWorker(start: (ctx: Context) => Promise<{ readonly ports: Readonly<Record<string, number>>; readonly stop: () => Promise<void> }>): Promise<void> {
+export async function runWorker(
+  start: (
+    ctx: Context,
+  ) => Promise<{ readonly ports: Readonly<Record<string, number>>; readonly stop: () => Promise<void> }>,
+): Promise<void> {
   const port = parentPort;
   if (port === null) throw new Error('this file is the entry of a worker');
   const say = (message: WorkerMessage): void => port.postMessage(message);
   const stopping = new AbortController();
-  const log = createLogger(({ level, message, fields }) => say({ kind: 'log', level, message, fields: JSON.parse(JSON.stringify(fields)) as Record<string, unknown> }), 'debug');
+  const log = createLogger(
+    ({ level, message, fields }) =>
+      say({ kind: 'log', level, message, fields: JSON.parse(JSON.stringify(fields)) as Record<string, unknown> }),
+    'debug',
+  );
   try {
     const running = await start(background({ log, signal: stopping.signal }));
     port.on('message', (message: MainMessage) => {

@@ -33,7 +33,12 @@ export interface ControllersWorkerData {
 /** From a worker: it serves (with the ports that it got), a log line, or why it could not start. */
 export type WorkerMessage =
   | { readonly kind: 'ready'; readonly ports: Readonly<Record<string, number>> }
-  | { readonly kind: 'log'; readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string; readonly fields: Readonly<Record<string, unknown>> }
+  | {
+      readonly kind: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly message: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly next: string };
 
 /** To a worker. */

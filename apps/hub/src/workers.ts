@@ -36,10 +36,17 @@ export async function startWorker(ctx: Context, name: string, data: object): Pro
   worker.on('message', (message: WorkerMessage) => {
     if (message.kind === 'ready') ready.resolve(message.ports);
     else if (message.kind === 'log') ctx.log[message.level](message.message, { ...message.fields, worker: name });
-    else fail(message.code === '' ? hubErrors.error('WorkerFailed', `${name}: ${message.message}`) : new CodedError(message.code, message.message, { next: message.next }));
+    else
+      fail(
+        message.code === ''
+          ? hubErrors.error('WorkerFailed', `${name}: ${message.message}`)
+          : new CodedError(message.code, message.message, { next: message.next }),
+      );
   });
   worker.once('error', (cause) => fail(hubErrors.error('WorkerFailed', `${name} ended with an error`, { cause })));
-  void ended.then((code) => (stopping ? undefined : fail(hubErrors.error('WorkerFailed', `${name} ended with code ${code}`))));
+  void ended.then((code) =>
+    stopping ? undefined : fail(hubErrors.error('WorkerFailed', `${name} ended with code ${code}`)),
+  );
   const stop = async (): Promise<void> => {
     stopping = true;
     worker.postMessage({ kind: 'stop' } satisfies MainMessage);

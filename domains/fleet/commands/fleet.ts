@@ -33,18 +33,54 @@ export const register: Command = {
   options: [
     ...hubOptions,
     ...memberOptions,
-    { name: 'agent', kind: 'string', choices: ['deploy', 'manifest', 'external'], default: 'deploy', help: 'deploy the agent, write its manifest to apply yourself, or run it outside the cluster' },
-    { name: 'manifest-output-file', kind: 'string', value: 'FILE', help: 'where --agent=manifest writes; the default is standard output' },
-    { name: 'token-output-file', kind: 'string', value: 'FILE', help: 'where --agent=external writes the enrolment token (mode 0600); the default is standard output' },
-    { name: 'image', kind: 'string', value: 'IMAGE', default: 'polyanthus.dev/polyanthus:0.1.0', help: "the agent's image" },
-    { name: 'hub-url', kind: 'string', value: 'URL', help: 'how the agent reaches the hub; the default is the server of the hub kubeconfig' },
+    {
+      name: 'agent',
+      kind: 'string',
+      choices: ['deploy', 'manifest', 'external'],
+      default: 'deploy',
+      help: 'deploy the agent, write its manifest to apply yourself, or run it outside the cluster',
+    },
+    {
+      name: 'manifest-output-file',
+      kind: 'string',
+      value: 'FILE',
+      help: 'where --agent=manifest writes; the default is standard output',
+    },
+    {
+      name: 'token-output-file',
+      kind: 'string',
+      value: 'FILE',
+      help: 'where --agent=external writes the enrolment token (mode 0600); the default is standard output',
+    },
+    {
+      name: 'image',
+      kind: 'string',
+      value: 'IMAGE',
+      default: 'polyanthus.dev/polyanthus:0.1.0',
+      help: "the agent's image",
+    },
+    {
+      name: 'hub-url',
+      kind: 'string',
+      value: 'URL',
+      help: 'how the agent reaches the hub; the default is the server of the hub kubeconfig',
+    },
     { name: 'description', kind: 'string', help: 'a text for people' },
-    { name: 'ceiling', kind: 'string', choices: ['full', 'readonly'], default: 'full', help: 'what may be done through the hub at most' },
+    {
+      name: 'ceiling',
+      kind: 'string',
+      choices: ['full', 'readonly'],
+      default: 'full',
+      help: 'what may be done through the hub at most',
+    },
     { name: 'adopt', kind: 'boolean', help: "read another product's lock CRD instead of refusing" },
     { name: 'timeout', kind: 'duration', default: '3m', help: 'how long to wait for the agent' },
     outputOption,
   ],
-  examples: ['polyanthus fleet register edge-1 --context=edge-1', 'polyanthus fleet register edge-2 --agent=external --token-output-file=edge-2.token'],
+  examples: [
+    'polyanthus fleet register edge-1 --context=edge-1',
+    'polyanthus fleet register edge-2 --agent=external --token-output-file=edge-2.token',
+  ],
   run: async (ctx, input, environment) => {
     const hub = await openHub(ctx, input, environment);
     const { memberClient } = await openMember(ctx, input, environment);
@@ -53,13 +89,22 @@ export const register: Command = {
     const description = text(input, 'description');
     const made = await progress.step(ctx, `register ${argument(input, 0)} in fleet ${hub.fleet}`, () =>
       registerCluster(ctx, {
-        hubClient: hub.hubClient, memberClient, fleet: hub.fleet, name: argument(input, 0), agent, adopt: flag(input, 'adopt'), random: systemRandom, tokenTtlMs: 24 * 3_600_000,
-        ceiling: requiredText(input, 'ceiling') as 'full' | 'readonly', ...(description === undefined ? {} : { description }),
+        hubClient: hub.hubClient,
+        memberClient,
+        fleet: hub.fleet,
+        name: argument(input, 0),
+        agent,
+        adopt: flag(input, 'adopt'),
+        random: systemRandom,
+        tokenTtlMs: 24 * 3_600_000,
+        ceiling: requiredText(input, 'ceiling') as 'full' | 'readonly',
+        ...(description === undefined ? {} : { description }),
       }),
     );
     await letAgentIn({ hub, memberClient, agent, made }, ctx, input, environment);
     const current = await hub.hubClient.get(ctx, memberships, { namespace: hub.fleet, name: argument(input, 0) });
-    if (agent !== 'manifest' || text(input, 'manifest-output-file') !== undefined) environment.io.out(render(membershipListing(ctx.clock.now()), [current], text(input, 'output'), true));
+    if (agent !== 'manifest' || text(input, 'manifest-output-file') !== undefined)
+      environment.io.out(render(membershipListing(ctx.clock.now()), [current], text(input, 'output'), true));
     return 0;
   },
 };
@@ -71,14 +116,26 @@ interface Joining {
   readonly made: Registered;
 }
 
-async function letAgentIn(joining: Joining, ctx: Context, input: CommandInput, environment: CommandEnvironment): Promise<void> {
+async function letAgentIn(
+  joining: Joining,
+  ctx: Context,
+  input: CommandInput,
+  environment: CommandEnvironment,
+): Promise<void> {
   const { hub, made } = joining;
   const name = made.membership.metadata.name ?? '';
   if (joining.agent === 'external') {
     await giveToken(hub, made, input, environment);
     return;
   }
-  const objects = agentManifest({ fleet: hub.fleet, membership: name, membershipUid: made.membership.metadata.uid ?? '', hubUrl: text(input, 'hub-url') ?? hub.url, hubCaPem: await caPemOf(hub.context), image: requiredText(input, 'image') });
+  const objects = agentManifest({
+    fleet: hub.fleet,
+    membership: name,
+    membershipUid: made.membership.metadata.uid ?? '',
+    hubUrl: text(input, 'hub-url') ?? hub.url,
+    hubCaPem: await caPemOf(hub.context),
+    image: requiredText(input, 'image'),
+  });
   if (joining.agent === 'manifest') {
     const yaml = dumpYamlDocuments(objects as unknown as readonly YamlValue[]);
     const file = text(input, 'manifest-output-file');
@@ -89,12 +146,21 @@ async function letAgentIn(joining: Joining, ctx: Context, input: CommandInput, e
   }
   const progress = createProgress(environment.io);
   try {
-    await progress.step(ctx, `apply ${objects.length} objects of the agent`, () => applyObjects(ctx, joining.memberClient, objects));
-    await progress.step(ctx, 'wait for the agent to connect', () => untilConnected(ctx, hub, name, number(input, 'timeout') ?? 180_000));
+    await progress.step(ctx, `apply ${objects.length} objects of the agent`, () =>
+      applyObjects(ctx, joining.memberClient, objects),
+    );
+    await progress.step(ctx, 'wait for the agent to connect', () =>
+      untilConnected(ctx, hub, name, number(input, 'timeout') ?? 180_000),
+    );
   } catch (error) {
     if (made.created) {
       await progress.step(ctx, 'take back what was made', async () => {
-        await unregisterCluster(ctx, { hubClient: hub.hubClient, memberClient: joining.memberClient, fleet: hub.fleet, name });
+        await unregisterCluster(ctx, {
+          hubClient: hub.hubClient,
+          memberClient: joining.memberClient,
+          fleet: hub.fleet,
+          name,
+        });
         await made.undo(ctx);
       });
     }
@@ -102,12 +168,19 @@ async function letAgentIn(joining: Joining, ctx: Context, input: CommandInput, e
   }
 }
 
-async function giveToken(hub: HubAccess, made: Registered, input: CommandInput, { io }: CommandEnvironment): Promise<void> {
+async function giveToken(
+  hub: HubAccess,
+  made: Registered,
+  input: CommandInput,
+  { io }: CommandEnvironment,
+): Promise<void> {
   const name = made.membership.metadata.name ?? '';
   const file = text(input, 'token-output-file');
   if (file !== undefined) await writeFile(file, `${made.token ?? ''}\n`, { mode: 0o600 });
   else io.out(`${made.token ?? ''}\n`);
-  io.err(`next: polyanthus agent run --hub=${text(input, 'hub-url') ?? hub.url} --hub-ca=FILE --fleet=${hub.fleet} --membership=${name} --token-file=${file ?? 'FILE'} --kubeconfig=FILE\n`);
+  io.err(
+    `next: polyanthus agent run --hub=${text(input, 'hub-url') ?? hub.url} --hub-ca=FILE --fleet=${hub.fleet} --membership=${name} --token-file=${file ?? 'FILE'} --kubeconfig=FILE\n`,
+  );
 }
 
 async function untilConnected(ctx: Context, hub: HubAccess, name: string, timeoutMs: number): Promise<void> {
@@ -115,27 +188,43 @@ async function untilConnected(ctx: Context, hub: HubAccess, name: string, timeou
     await withTimeout(ctx, timeoutMs, `waiting for the agent of ${name}`, async (inner) => {
       for (;;) {
         const current = await hub.hubClient.get(inner, memberships, { namespace: hub.fleet, name });
-        if (current.status?.conditions?.some((condition) => condition.type === 'Connected' && condition.status === 'True') === true) return;
+        if (
+          current.status?.conditions?.some(
+            (condition) => condition.type === 'Connected' && condition.status === 'True',
+          ) === true
+        )
+          return;
         await sleep(inner, 500);
       }
     });
   } catch (cause) {
     if (ctx.signal.aborted) throw cause;
-    throw fleetErrors.error('AgentNotConnected', `the agent of membership ${hub.fleet}/${name} did not connect within ${Math.round(timeoutMs / 1000)} s`, { cause });
+    throw fleetErrors.error(
+      'AgentNotConnected',
+      `the agent of membership ${hub.fleet}/${name} did not connect within ${Math.round(timeoutMs / 1000)} s`,
+      { cause },
+    );
   }
 }
 
 /** Takes a cluster out of the fleet. */
 export const unregister: Command = {
   summary: 'Take a cluster out of the fleet',
-  description: 'Checks that the kubeconfig leads to the cluster of the membership, removes the membership, the agent, its rights and the lock. With --hub-only the cluster is left as it is.',
+  description:
+    'Checks that the kubeconfig leads to the cluster of the membership, removes the membership, the agent, its rights and the lock. With --hub-only the cluster is left as it is.',
   args: [{ name: 'NAME', help: 'name of the membership', complete: 'names' }],
-  options: [...hubOptions, ...memberOptions, { name: 'hub-only', kind: 'boolean', help: 'remove the membership only; agent and lock stay in the cluster' }],
+  options: [
+    ...hubOptions,
+    ...memberOptions,
+    { name: 'hub-only', kind: 'boolean', help: 'remove the membership only; agent and lock stay in the cluster' },
+  ],
   complete: completeNames,
   run: async (ctx, input, environment) => {
     const hub = await openHub(ctx, input, environment);
     const memberClient = flag(input, 'hub-only') ? undefined : (await openMember(ctx, input, environment)).memberClient;
-    await createProgress(environment.io).step(ctx, `unregister ${argument(input, 0)}`, () => unregisterCluster(ctx, { hubClient: hub.hubClient, memberClient, fleet: hub.fleet, name: argument(input, 0) }));
+    await createProgress(environment.io).step(ctx, `unregister ${argument(input, 0)}`, () =>
+      unregisterCluster(ctx, { hubClient: hub.hubClient, memberClient, fleet: hub.fleet, name: argument(input, 0) }),
+    );
     return 0;
   },
 };
@@ -147,7 +236,11 @@ export const list: Command = {
   run: async (ctx, input, environment) => {
     const hub = await openHub(ctx, input, environment);
     const found = await hub.hubClient.listAll(ctx, memberships, { namespace: hub.fleet });
-    environment.io.out(found.items.length === 0 && text(input, 'output') === undefined ? `No memberships in fleet ${hub.fleet}.\n` : render(membershipListing(ctx.clock.now()), found.items, text(input, 'output')));
+    environment.io.out(
+      found.items.length === 0 && text(input, 'output') === undefined
+        ? `No memberships in fleet ${hub.fleet}.\n`
+        : render(membershipListing(ctx.clock.now()), found.items, text(input, 'output')),
+    );
     return 0;
   },
 };
@@ -169,11 +262,17 @@ export const describe: Command = {
 /** Writes a kubectl context for a member, through the hub as the hub's user. */
 export const getCredentials: Command = {
   summary: 'Write a kubectl context for a member',
-  description: 'The context leads to the member through the hub, as the user of the hub kubeconfig. It becomes the current one unless --no-set-current is given.',
+  description:
+    'The context leads to the member through the hub, as the user of the hub kubeconfig. It becomes the current one unless --no-set-current is given.',
   args: [{ name: 'NAME', help: 'name of the membership', complete: 'names' }],
   options: [
     ...hubOptions,
-    { name: 'kubeconfig', kind: 'string', value: 'FILE', help: 'the kubeconfig to write; the default is KUBECONFIG or ~/.kube/config' },
+    {
+      name: 'kubeconfig',
+      kind: 'string',
+      value: 'FILE',
+      help: 'the kubeconfig to write; the default is KUBECONFIG or ~/.kube/config',
+    },
     { name: 'namespace', short: 'n', kind: 'string', value: 'NAME', help: 'namespace of the context' },
     { name: 'keep-current', kind: 'boolean', help: 'do not make the context the current one' },
   ],
@@ -188,7 +287,10 @@ export const getCredentials: Command = {
     await writeKubeconfigContext(file, {
       name: context,
       ...(namespace === undefined ? {} : { namespace }),
-      cluster: { name: context, fields: { ...hub.context.cluster.fields, server: `${hub.url}${gatewayPath(hub.fleet, name)}` } },
+      cluster: {
+        name: context,
+        fields: { ...hub.context.cluster.fields, server: `${hub.url}${gatewayPath(hub.fleet, name)}` },
+      },
       user: { name: context, fields: hub.context.user.fields },
       setCurrent: !flag(input, 'keep-current'),
     });

@@ -11,14 +11,32 @@ import { memberships } from '@polyanthus/kube-kinds/own/fleet';
 
 /** Options of every command that talks to the hub. */
 export const hubOptions: readonly OptionSpec[] = [
-  { name: 'hub-kubeconfig', kind: 'string', value: 'FILE', env: 'POLYANTHUS_KUBECONFIG', help: 'kubeconfig of the hub; the default is what `polyanthus login` wrote' },
+  {
+    name: 'hub-kubeconfig',
+    kind: 'string',
+    value: 'FILE',
+    env: 'POLYANTHUS_KUBECONFIG',
+    help: 'kubeconfig of the hub; the default is what `polyanthus login` wrote',
+  },
   { name: 'hub-context', kind: 'string', value: 'NAME', help: 'context in it; the default is its current one' },
-  { name: 'fleet', kind: 'string', value: 'NAME', default: 'default', env: 'POLYANTHUS_FLEET', help: 'the fleet, a namespace of the hub' },
+  {
+    name: 'fleet',
+    kind: 'string',
+    value: 'NAME',
+    default: 'default',
+    env: 'POLYANTHUS_FLEET',
+    help: 'the fleet, a namespace of the hub',
+  },
 ];
 
 /** Options of commands that also talk to a cluster directly. */
 export const memberOptions: readonly OptionSpec[] = [
-  { name: 'kubeconfig', kind: 'string', value: 'FILE', help: 'kubeconfig of the cluster; the default is KUBECONFIG or ~/.kube/config' },
+  {
+    name: 'kubeconfig',
+    kind: 'string',
+    value: 'FILE',
+    help: 'kubeconfig of the cluster; the default is KUBECONFIG or ~/.kube/config',
+  },
   { name: 'context', kind: 'string', value: 'NAME', help: 'context of the cluster; the default is the current one' },
 ];
 
@@ -49,7 +67,11 @@ export async function openHub(ctx: Context, input: CommandInput, environment: Co
 }
 
 /** Opens the cluster that --kubeconfig and --context name. */
-export async function openMember(ctx: Context, input: CommandInput, environment: CommandEnvironment): Promise<{ readonly memberClient: KubeClient; readonly context: KubeContext }> {
+export async function openMember(
+  ctx: Context,
+  input: CommandInput,
+  environment: CommandEnvironment,
+): Promise<{ readonly memberClient: KubeClient; readonly context: KubeContext }> {
   const config = await loadKubeconfig(kubeconfigFiles(environment.env, text(input, 'kubeconfig')));
   const context = contextOf(config, text(input, 'context'));
   return { memberClient: await clientFor(ctx, context, environment), context };
@@ -58,11 +80,16 @@ export async function openMember(ctx: Context, input: CommandInput, environment:
 async function clientFor(ctx: Context, context: KubeContext, { env, io }: CommandEnvironment): Promise<KubeClient> {
   const transport = await transportFor(ctx, context, { env, pluginStderr: 'inherit' });
   // A hub that says 503 means it: an answer now is worth more than one in a minute.
-  return createClient(transport, { onWarning: (warning) => io.err(`Warning: ${warning}\n`), retryAfter: { attempts: 1, waitMaxMs: 0 } });
+  return createClient(transport, {
+    onWarning: (warning) => io.err(`Warning: ${warning}\n`),
+    retryAfter: { attempts: 1, waitMaxMs: 0 },
+  });
 }
 
 /** Names of memberships, for completion. */
 export async function membershipNames(ctx: Context, environment: CommandEnvironment): Promise<readonly string[]> {
   const hub = await openHub(ctx, { options: {}, args: [], rest: [] }, environment);
-  return (await hub.hubClient.list(ctx, memberships, { namespace: hub.fleet })).items.map((one) => one.metadata.name ?? '');
+  return (await hub.hubClient.list(ctx, memberships, { namespace: hub.fleet })).items.map(
+    (one) => one.metadata.name ?? '',
+  );
 }

@@ -5,7 +5,13 @@ import type { FleetNamespace, FleetRoleBinding, Membership, Scope } from '@polya
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 
 function age<T extends KubeObject>(nowMs: number): Column<T> {
-  return { heading: 'AGE', cell: (one) => (typeof one.metadata.creationTimestamp === 'string' ? humanDuration(nowMs - Date.parse(one.metadata.creationTimestamp)) : '<unknown>') };
+  return {
+    heading: 'AGE',
+    cell: (one) =>
+      typeof one.metadata.creationTimestamp === 'string'
+        ? humanDuration(nowMs - Date.parse(one.metadata.creationTimestamp))
+        : '<unknown>',
+  };
 }
 
 function column<T>(heading: string, cell: (one: T) => string | undefined, wide = false): Column<T> {
@@ -13,7 +19,8 @@ function column<T>(heading: string, cell: (one: T) => string | undefined, wide =
 }
 
 const name = <T extends KubeObject>(): Column<T> => column('NAME', (one) => one.metadata.name);
-const connected = (one: Membership): string => one.status?.conditions?.find((condition) => condition.type === 'Connected')?.status ?? 'Unknown';
+const connected = (one: Membership): string =>
+  one.status?.conditions?.find((condition) => condition.type === 'Connected')?.status ?? 'Unknown';
 
 /** NAME and EXTERNAL_ID first, as the field's `memberships list` has them. */
 export function membershipListing(nowMs: number): Listing<Membership> {
@@ -35,14 +42,22 @@ export function membershipListing(nowMs: number): Listing<Membership> {
 
 /** Scopes. */
 export function scopeListing(nowMs: number): Listing<Scope> {
-  return { name: (one) => `scope.fleet.polyanthus.dev/${one.metadata.name ?? ''}`, columns: [name(), column('DISPLAY', (one) => one.spec?.displayName), age(nowMs)] };
+  return {
+    name: (one) => `scope.fleet.polyanthus.dev/${one.metadata.name ?? ''}`,
+    columns: [name(), column('DISPLAY', (one) => one.spec?.displayName), age(nowMs)],
+  };
 }
 
 /** Fleet namespaces. */
 export function namespaceListing(nowMs: number): Listing<FleetNamespace> {
   return {
     name: (one) => `namespace.fleet.polyanthus.dev/${one.metadata.name ?? ''}`,
-    columns: [name(), column('SCOPE', (one) => one.spec.scope), column('NAMESPACE', (one) => one.spec.namespace), age(nowMs)],
+    columns: [
+      name(),
+      column('SCOPE', (one) => one.spec.scope),
+      column('NAMESPACE', (one) => one.spec.namespace),
+      age(nowMs),
+    ],
   };
 }
 

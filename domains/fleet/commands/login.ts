@@ -11,15 +11,31 @@ import { transportFor } from '@polyanthus/kube-client/transport-of';
 import { resourceType } from '@polyanthus/kube-objects/resource';
 import { defaultHubKubeconfig } from './hub-access.ts';
 
-const selfSubjectReviews = resourceType('authentication.k8s.io', 'v1', 'selfsubjectreviews', 'SelfSubjectReview', false);
+const selfSubjectReviews = resourceType(
+  'authentication.k8s.io',
+  'v1',
+  'selfsubjectreviews',
+  'SelfSubjectReview',
+  false,
+);
 
 /** Writes the context, then asks the hub who that is; a wrong credential is told at once. */
 export const login: Command = {
   summary: 'Remember a hub and how to sign in to it',
   args: [{ name: 'URL', help: 'address of the hub: https://hub.example.org:8443' }],
   options: [
-    { name: 'ca-file', kind: 'string', value: 'FILE', help: "the hub's CA; without it the machine's own CAs are trusted" },
-    { name: 'token-file', kind: 'string', value: 'FILE', help: 'file with a bearer token; it is read anew when it changes' },
+    {
+      name: 'ca-file',
+      kind: 'string',
+      value: 'FILE',
+      help: "the hub's CA; without it the machine's own CAs are trusted",
+    },
+    {
+      name: 'token-file',
+      kind: 'string',
+      value: 'FILE',
+      help: 'file with a bearer token; it is read anew when it changes',
+    },
     { name: 'client-certificate', kind: 'string', value: 'FILE', help: 'client certificate' },
     { name: 'client-key', kind: 'string', value: 'FILE', help: 'its key' },
     { name: 'exec-command', kind: 'string', value: 'COMMAND', help: 'credential plugin, as kubectl runs it' },
@@ -30,15 +46,28 @@ export const login: Command = {
   examples: ['polyanthus login https://hub.example.org:8443 --ca-file=ca.pem --token-file=token'],
   run: async (ctx, input, { io, env }) => {
     const url = argument(input, 0);
-    if (!URL.canParse(url) || new URL(url).protocol !== 'https:') throw cliErrors.error('UsageError', `login: ${JSON.stringify(url)} is not an https:// URL`);
+    if (!URL.canParse(url) || new URL(url).protocol !== 'https:')
+      throw cliErrors.error('UsageError', `login: ${JSON.stringify(url)} is not an https:// URL`);
     const file = text(input, 'hub-kubeconfig') ?? defaultHubKubeconfig(env);
     const name = text(input, 'name') ?? 'hub';
     const caFile = text(input, 'ca-file');
-    const ca = caFile === undefined ? {} : { 'certificate-authority-data': (await readFile(caFile)).toString('base64') };
-    await writeKubeconfigContext(file, { name, cluster: { name, fields: { server: url.replace(/\/+$/, ''), ...ca } }, user: { name, fields: userFields(input) }, setCurrent: true });
+    const ca =
+      caFile === undefined ? {} : { 'certificate-authority-data': (await readFile(caFile)).toString('base64') };
+    await writeKubeconfigContext(file, {
+      name,
+      cluster: { name, fields: { server: url.replace(/\/+$/, ''), ...ca } },
+      user: { name, fields: userFields(input) },
+      setCurrent: true,
+    });
     const context = contextOf(await loadKubeconfig({ files: [file], explicit: true }), name);
-    const client = createClient(await transportFor(ctx, context, { env, pluginStderr: 'inherit' }), { retryAfter: { attempts: 1, waitMaxMs: 0 } });
-    const who = (await client.create(ctx, selfSubjectReviews, { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview', metadata: {} })) as unknown as { readonly status: { readonly userInfo: { readonly username: string } } };
+    const client = createClient(await transportFor(ctx, context, { env, pluginStderr: 'inherit' }), {
+      retryAfter: { attempts: 1, waitMaxMs: 0 },
+    });
+    const who = (await client.create(ctx, selfSubjectReviews, {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'SelfSubjectReview',
+      metadata: {},
+    })) as unknown as { readonly status: { readonly userInfo: { readonly username: string } } };
     io.err(`signed in to ${url} as ${who.status.userInfo.username}; written to ${file}\n`);
     return 0;
   },
@@ -51,6 +80,17 @@ function userFields(input: Parameters<Command['run']>[1]): UserFields {
   const command = text(input, 'exec-command');
   if (tokenFile !== undefined) return { tokenFile };
   if (certificate !== undefined && key !== undefined) return { 'client-certificate': certificate, 'client-key': key };
-  if (command !== undefined) return { exec: { apiVersion: 'client.authentication.k8s.io/v1', command, args: texts(input, 'exec-arg'), interactiveMode: 'IfAvailable' } };
-  throw cliErrors.error('UsageError', 'login: give one of --token-file, --client-certificate with --client-key, and --exec-command');
+  if (command !== undefined)
+    return {
+      exec: {
+        apiVersion: 'client.authentication.k8s.io/v1',
+        command,
+        args: texts(input, 'exec-arg'),
+        interactiveMode: 'IfAvailable',
+      },
+    };
+  throw cliErrors.error(
+    'UsageError',
+    'login: give one of --token-file, --client-certificate with --client-key, and --exec-command',
+  );
 }

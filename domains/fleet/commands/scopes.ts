@@ -3,7 +3,14 @@ import type { Context } from '@polyanthus/ground-base/context';
 import type { Command, CommandEnvironment, CommandInput, OptionSpec } from '@polyanthus/ground-cli-kit/command';
 import { argument, text, texts } from '@polyanthus/ground-cli-kit/input';
 import { outputOption, render, type Listing } from '@polyanthus/ground-cli-kit/printer';
-import { fleetGroup, fleetNamespaces, fleetRoleBindings, membershipBindings, scopes, type FleetRoleBinding } from '@polyanthus/kube-kinds/own/fleet';
+import {
+  fleetGroup,
+  fleetNamespaces,
+  fleetRoleBindings,
+  membershipBindings,
+  scopes,
+  type FleetRoleBinding,
+} from '@polyanthus/kube-kinds/own/fleet';
 import { fieldManager } from '@polyanthus/kube-kinds/own/ownership';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
@@ -11,33 +18,64 @@ import { fleetErrors } from '../src/errors.ts';
 import { hubOptions, openHub } from './hub-access.ts';
 import { bindingListing, namespaceListing, scopeListing } from './listings.ts';
 
-const labelsOption: OptionSpec = { name: 'namespace-labels', kind: 'string', value: 'K=V,…', repeat: true, help: 'labels for the namespaces in the members' };
+const labelsOption: OptionSpec = {
+  name: 'namespace-labels',
+  kind: 'string',
+  value: 'K=V,…',
+  repeat: true,
+  help: 'labels for the namespaces in the members',
+};
 const dryRunOption: OptionSpec = { name: 'dry-run', kind: 'boolean', help: 'let the hub check it without storing it' };
 
 const apiVersion = `${fleetGroup}/v1`;
 
 /** `a=b,c=d` of every occurrence as one map. */
 function labelsOf(input: CommandInput): Readonly<Record<string, string>> {
-  const pairs = texts(input, 'namespace-labels').flatMap((one) => one.split(',')).filter((one) => one !== '');
+  const pairs = texts(input, 'namespace-labels')
+    .flatMap((one) => one.split(','))
+    .filter((one) => one !== '');
   return Object.fromEntries(pairs.map((pair) => [pair.split('=', 1)[0] ?? '', pair.slice(pair.indexOf('=') + 1)]));
 }
 
-async function create<T extends KubeObject>(ctx: Context, input: CommandInput, environment: CommandEnvironment, type: ResourceType<T>, make: (fleet: string) => T): Promise<number> {
+async function create<T extends KubeObject>(
+  ctx: Context,
+  input: CommandInput,
+  environment: CommandEnvironment,
+  type: ResourceType<T>,
+  make: (fleet: string) => T,
+): Promise<number> {
   const hub = await openHub(ctx, input, environment);
   const dryRun = input.options['dry-run'] === true;
   const made = await hub.hubClient.create(ctx, type, make(hub.fleet), { fieldManager, ...(dryRun ? { dryRun } : {}) });
-  environment.io.out(`${type.kind.toLowerCase()}.${type.group}/${made.metadata.name ?? ''} created${dryRun ? ' (server dry run)' : ''}\n`);
+  environment.io.out(
+    `${type.kind.toLowerCase()}.${type.group}/${made.metadata.name ?? ''} created${dryRun ? ' (server dry run)' : ''}\n`,
+  );
   return 0;
 }
 
-async function remove(ctx: Context, input: CommandInput, environment: CommandEnvironment, type: ResourceType, name: string): Promise<number> {
+async function remove(
+  ctx: Context,
+  input: CommandInput,
+  environment: CommandEnvironment,
+  type: ResourceType,
+  name: string,
+): Promise<number> {
   const hub = await openHub(ctx, input, environment);
-  await hub.hubClient.delete(ctx, type, { namespace: hub.fleet, name }, input.options['dry-run'] === true ? { dryRun: true } : {});
+  await hub.hubClient.delete(
+    ctx,
+    type,
+    { namespace: hub.fleet, name },
+    input.options['dry-run'] === true ? { dryRun: true } : {},
+  );
   environment.io.out(`${type.kind.toLowerCase()}.${type.group} "${name}" deleted\n`);
   return 0;
 }
 
-function listCommand<T extends KubeObject>(summary: string, type: ResourceType<T>, listing: (nowMs: number) => Listing<T>): Command {
+function listCommand<T extends KubeObject>(
+  summary: string,
+  type: ResourceType<T>,
+  listing: (nowMs: number) => Listing<T>,
+): Command {
   return {
     summary,
     options: [...hubOptions, outputOption],
@@ -51,18 +89,33 @@ function listCommand<T extends KubeObject>(summary: string, type: ResourceType<T
 }
 
 function deleteCommand(summary: string, type: ResourceType): Command {
-  return { summary, args: [{ name: 'NAME', help: 'its name' }], options: [...hubOptions, dryRunOption], run: (ctx, input, environment) => remove(ctx, input, environment, type, argument(input, 0)) };
+  return {
+    summary,
+    args: [{ name: 'NAME', help: 'its name' }],
+    options: [...hubOptions, dryRunOption],
+    run: (ctx, input, environment) => remove(ctx, input, environment, type, argument(input, 0)),
+  };
 }
 
 /** Creates a scope. */
 export const createScope: Command = {
   summary: 'Create a scope',
   args: [{ name: 'NAME', help: 'name of the scope' }],
-  options: [...hubOptions, { name: 'display-name', kind: 'string', help: 'a name for people' }, labelsOption, dryRunOption],
+  options: [
+    ...hubOptions,
+    { name: 'display-name', kind: 'string', help: 'a name for people' },
+    labelsOption,
+    dryRunOption,
+  ],
   run: (ctx, input, environment) =>
     create(ctx, input, environment, scopes, (fleet) => {
       const displayName = text(input, 'display-name');
-      return { apiVersion, kind: 'Scope', metadata: { name: argument(input, 0), namespace: fleet }, spec: { namespaceLabels: labelsOf(input), ...(displayName === undefined ? {} : { displayName }) } };
+      return {
+        apiVersion,
+        kind: 'Scope',
+        metadata: { name: argument(input, 0), namespace: fleet },
+        spec: { namespaceLabels: labelsOf(input), ...(displayName === undefined ? {} : { displayName }) },
+      };
     }),
 };
 
@@ -85,7 +138,10 @@ export const describeScope: Command = {
 /** Deletes a scope. */
 export const deleteScope: Command = deleteCommand('Delete a scope', scopes);
 
-const memberArgs = [{ name: 'SCOPE', help: 'name of the scope' }, { name: 'MEMBERSHIP', help: 'name of the membership' }];
+const memberArgs = [
+  { name: 'SCOPE', help: 'name of the scope' },
+  { name: 'MEMBERSHIP', help: 'name of the membership' },
+];
 const bindingName = (input: CommandInput): string => `${argument(input, 1)}-${argument(input, 0)}`;
 
 /** Binds a membership to a scope. */
@@ -94,7 +150,12 @@ export const addMember: Command = {
   args: memberArgs,
   options: [...hubOptions, dryRunOption],
   run: (ctx, input, environment) =>
-    create(ctx, input, environment, membershipBindings, (fleet) => ({ apiVersion, kind: 'MembershipBinding', metadata: { name: bindingName(input), namespace: fleet }, spec: { scope: argument(input, 0), membership: argument(input, 1) } })),
+    create(ctx, input, environment, membershipBindings, (fleet) => ({
+      apiVersion,
+      kind: 'MembershipBinding',
+      metadata: { name: bindingName(input), namespace: fleet },
+      spec: { scope: argument(input, 0), membership: argument(input, 1) },
+    })),
 };
 
 /** Unbinds a membership from a scope. */
@@ -109,11 +170,21 @@ export const removeMember: Command = {
 export const createNamespace: Command = {
   summary: 'Create a fleet namespace',
   args: [{ name: 'NAMESPACE', help: 'its name in the members' }],
-  options: [...hubOptions, { name: 'scope', kind: 'string', value: 'NAME', required: true, help: 'the scope that it belongs to' }, labelsOption, dryRunOption],
+  options: [
+    ...hubOptions,
+    { name: 'scope', kind: 'string', value: 'NAME', required: true, help: 'the scope that it belongs to' },
+    labelsOption,
+    dryRunOption,
+  ],
   run: (ctx, input, environment) =>
     create(ctx, input, environment, fleetNamespaces, (fleet) => {
       const scope = text(input, 'scope') ?? '';
-      return { apiVersion, kind: 'Namespace', metadata: { name: `${scope}.${argument(input, 0)}`, namespace: fleet }, spec: { scope, namespace: argument(input, 0), namespaceLabels: labelsOf(input) } };
+      return {
+        apiVersion,
+        kind: 'Namespace',
+        metadata: { name: `${scope}.${argument(input, 0)}`, namespace: fleet },
+        spec: { scope, namespace: argument(input, 0), namespaceLabels: labelsOf(input) },
+      };
     }),
 };
 
@@ -126,7 +197,8 @@ export const deleteNamespace: Command = deleteCommand('Delete a fleet namespace 
 /** Gives a user or a group a role. */
 export const createBinding: Command = {
   summary: 'Give a user or a group a role',
-  description: 'In all namespaces of a scope, or in the whole of one membership. It also gives the right to the gateway of the memberships that it reaches.',
+  description:
+    'In all namespaces of a scope, or in the whole of one membership. It also gives the right to the gateway of the memberships that it reaches.',
   args: [{ name: 'NAME', help: 'name of the binding' }],
   options: [
     ...hubOptions,
@@ -139,20 +211,36 @@ export const createBinding: Command = {
     dryRunOption,
   ],
   examples: ['polyanthus fleet bindings create dev --scope=shop --user=ana@example.com --role=edit'],
-  run: (ctx, input, environment) => create(ctx, input, environment, fleetRoleBindings, (fleet) => ({ apiVersion, kind: 'RBACRoleBinding', metadata: { name: argument(input, 0), namespace: fleet }, spec: bindingSpec(input) })),
+  run: (ctx, input, environment) =>
+    create(ctx, input, environment, fleetRoleBindings, (fleet) => ({
+      apiVersion,
+      kind: 'RBACRoleBinding',
+      metadata: { name: argument(input, 0), namespace: fleet },
+      spec: bindingSpec(input),
+    })),
 };
 
 function bindingSpec(input: CommandInput): FleetRoleBinding['spec'] {
   const one = (first: string, second: string): readonly [string, string] => {
-    const given = [first, second].flatMap((name) => (text(input, name) === undefined ? [] : [[name, text(input, name) ?? ''] as const]));
+    const given = [first, second].flatMap((name) =>
+      text(input, name) === undefined ? [] : [[name, text(input, name) ?? ''] as const],
+    );
     const [only] = given;
-    if (given.length !== 1 || only === undefined) throw fleetErrors.error('InvalidBinding', `binding ${argument(input, 0)}: give exactly one of --${first} and --${second}`);
+    if (given.length !== 1 || only === undefined)
+      throw fleetErrors.error(
+        'InvalidBinding',
+        `binding ${argument(input, 0)}: give exactly one of --${first} and --${second}`,
+      );
     return only;
   };
   const [where, target] = one('scope', 'membership');
   const [who, principal] = one('user', 'group');
   const [what, role] = one('role', 'custom-role');
-  return { [where]: target, [who]: principal, role: what === 'role' ? { predefinedRole: role.toUpperCase() as 'ADMIN' } : { customRole: role } };
+  return {
+    [where]: target,
+    [who]: principal,
+    role: what === 'role' ? { predefinedRole: role.toUpperCase() as 'ADMIN' } : { customRole: role },
+  };
 }
 
 /** Lists role bindings. */

@@ -4,7 +4,13 @@
  */
 import type { Context } from '@polyanthus/ground-base/context';
 import type { KubeClient } from '@polyanthus/kube-client/client';
-import { clusterRoleBindings, namespaces, roleBindings, type Namespace, type RoleBinding } from '@polyanthus/kube-kinds/core';
+import {
+  clusterRoleBindings,
+  namespaces,
+  roleBindings,
+  type Namespace,
+  type RoleBinding,
+} from '@polyanthus/kube-kinds/core';
 import type { ManifestBinding, ManifestNamespace, MembershipManifest } from '@polyanthus/kube-kinds/own/fleet';
 import { fieldManager, fleetLabel, ownedLabel, scopeLabel } from '@polyanthus/kube-kinds/own/ownership';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
@@ -20,12 +26,20 @@ export interface Actuation {
 const rbac = 'rbac.authorization.k8s.io';
 
 /** One round: reads what carries the fleet's label, applies what differs, removes what is no longer wanted. */
-export async function actuate(ctx: Context, memberClient: KubeClient, fleet: string, spec: MembershipManifest['spec']): Promise<Actuation> {
+export async function actuate(
+  ctx: Context,
+  memberClient: KubeClient,
+  fleet: string,
+  spec: MembershipManifest['spec'],
+): Promise<Actuation> {
   const applied: string[] = [];
   const removed: string[] = [];
   const selector = { labelSelector: `${fleetLabel}=${fleet},${ownedLabel}=true` };
   const liveNamespaces = (await memberClient.listAll(ctx, namespaces, selector)).items;
-  const liveBindings = [...(await memberClient.listAll(ctx, roleBindings, selector)).items, ...(await memberClient.listAll(ctx, clusterRoleBindings, selector)).items];
+  const liveBindings = [
+    ...(await memberClient.listAll(ctx, roleBindings, selector)).items,
+    ...(await memberClient.listAll(ctx, clusterRoleBindings, selector)).items,
+  ];
   for (const wanted of spec.namespaces) {
     const live = liveNamespaces.find((one) => one.metadata.name === wanted.name);
     if (live !== undefined && hasLabels(live, namespaceLabels(fleet, wanted))) continue;
@@ -41,7 +55,12 @@ export async function actuate(ctx: Context, memberClient: KubeClient, fleet: str
   for (const live of liveBindings) {
     if (spec.bindings.some((wanted) => bindingKey(wanted) === bindingKey(live.metadata))) continue;
     await deleteOne(ctx, memberClient, live);
-    removed.push(describeBinding({ name: live.metadata.name ?? '', ...(live.metadata.namespace === undefined ? {} : { namespace: live.metadata.namespace }) }));
+    removed.push(
+      describeBinding({
+        name: live.metadata.name ?? '',
+        ...(live.metadata.namespace === undefined ? {} : { namespace: live.metadata.namespace }),
+      }),
+    );
   }
   for (const live of liveNamespaces) {
     if (spec.namespaces.some((wanted) => wanted.name === live.metadata.name)) continue;
@@ -56,42 +75,74 @@ function namespaceLabels(fleet: string, wanted: ManifestNamespace): Readonly<Rec
 }
 
 function namespaceObject(fleet: string, wanted: ManifestNamespace): Namespace {
-  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: wanted.name, labels: namespaceLabels(fleet, wanted) } };
+  return {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: wanted.name, labels: namespaceLabels(fleet, wanted) },
+  };
 }
 
 function bindingObject(fleet: string, wanted: ManifestBinding): RoleBinding {
-  const subject = wanted.user === undefined ? { kind: 'Group' as const, name: wanted.group ?? '' } : { kind: 'User' as const, name: wanted.user };
+  const subject =
+    wanted.user === undefined
+      ? { kind: 'Group' as const, name: wanted.group ?? '' }
+      : { kind: 'User' as const, name: wanted.user };
   return {
     apiVersion: `${rbac}/v1`,
     kind: wanted.namespace === undefined ? 'ClusterRoleBinding' : 'RoleBinding',
-    metadata: { name: wanted.name, ...(wanted.namespace === undefined ? {} : { namespace: wanted.namespace }), labels: { [fleetLabel]: fleet, [ownedLabel]: 'true' } },
+    metadata: {
+      name: wanted.name,
+      ...(wanted.namespace === undefined ? {} : { namespace: wanted.namespace }),
+      labels: { [fleetLabel]: fleet, [ownedLabel]: 'true' },
+    },
     roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: wanted.clusterRole },
     subjects: [{ ...subject, apiGroup: rbac }],
   };
 }
 
-const bindingKey = (of: { readonly namespace?: string; readonly name?: string }): string => `${of.namespace ?? ''}/${of.name ?? ''}`;
-const describeBinding = (of: { readonly namespace?: string; readonly name: string }): string => (of.namespace === undefined ? `ClusterRoleBinding ${of.name}` : `RoleBinding ${of.namespace}/${of.name}`);
-const typeOf = (binding: RoleBinding): ResourceType<RoleBinding> => (binding.metadata.namespace === undefined ? clusterRoleBindings : roleBindings);
+const bindingKey = (of: { readonly namespace?: string; readonly name?: string }): string =>
+  `${of.namespace ?? ''}/${of.name ?? ''}`;
+const describeBinding = (of: { readonly namespace?: string; readonly name: string }): string =>
+  of.namespace === undefined ? `ClusterRoleBinding ${of.name}` : `RoleBinding ${of.namespace}/${of.name}`;
+const typeOf = (binding: RoleBinding): ResourceType<RoleBinding> =>
+  binding.metadata.namespace === undefined ? clusterRoleBindings : roleBindings;
 
 function hasLabels(live: KubeObject, labels: Readonly<Record<string, string>>): boolean {
   return Object.entries(labels).every(([name, value]) => live.metadata.labels?.[name] === value);
 }
 
 function sameBinding(live: RoleBinding, wanted: RoleBinding): boolean {
-  return sameRole(live, wanted) && JSON.stringify(live.subjects?.map(subjectOf)) === JSON.stringify(wanted.subjects?.map(subjectOf));
+  return (
+    sameRole(live, wanted) &&
+    JSON.stringify(live.subjects?.map(subjectOf)) === JSON.stringify(wanted.subjects?.map(subjectOf))
+  );
 }
 
-const subjectOf = (subject: { readonly kind: string; readonly name: string; readonly namespace?: string }): readonly string[] => [subject.kind, subject.name, subject.namespace ?? ''];
-const sameRole = (live: RoleBinding, wanted: RoleBinding): boolean => live.roleRef.kind === wanted.roleRef.kind && live.roleRef.name === wanted.roleRef.name;
+const subjectOf = (subject: {
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+}): readonly string[] => [subject.kind, subject.name, subject.namespace ?? ''];
+const sameRole = (live: RoleBinding, wanted: RoleBinding): boolean =>
+  live.roleRef.kind === wanted.roleRef.kind && live.roleRef.name === wanted.roleRef.name;
 
 /** roleRef cannot be changed: another role is a new object. */
-async function applyBinding(ctx: Context, memberClient: KubeClient, live: RoleBinding | undefined, wanted: RoleBinding): Promise<void> {
+async function applyBinding(
+  ctx: Context,
+  memberClient: KubeClient,
+  live: RoleBinding | undefined,
+  wanted: RoleBinding,
+): Promise<void> {
   if (live !== undefined && !sameRole(live, wanted)) await deleteOne(ctx, memberClient, live);
   await apply(ctx, memberClient, typeOf(wanted), wanted);
 }
 
-async function apply<T extends KubeObject>(ctx: Context, memberClient: KubeClient, type: ResourceType<T>, object: T): Promise<void> {
+async function apply<T extends KubeObject>(
+  ctx: Context,
+  memberClient: KubeClient,
+  type: ResourceType<T>,
+  object: T,
+): Promise<void> {
   const key = { namespace: object.metadata.namespace, name: object.metadata.name ?? '' };
   await memberClient.patch(ctx, type, key, { type: 'apply', body: object, force: true }, { fieldManager });
 }
@@ -108,5 +159,11 @@ async function deleteOne(ctx: Context, memberClient: KubeClient, live: RoleBindi
 /** Takes our labels off and leaves the rest. */
 async function release(ctx: Context, memberClient: KubeClient, live: Namespace): Promise<void> {
   const labels = { [fleetLabel]: null, [ownedLabel]: null, [scopeLabel]: null };
-  await memberClient.patch(ctx, namespaces, { name: live.metadata.name ?? '' }, { type: 'merge', body: { metadata: { labels } } }, { fieldManager });
+  await memberClient.patch(
+    ctx,
+    namespaces,
+    { name: live.metadata.name ?? '' },
+    { type: 'merge', body: { metadata: { labels } } },
+    { fieldManager },
+  );
 }

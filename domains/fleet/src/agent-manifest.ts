@@ -22,15 +22,26 @@ export const agentRoles: readonly AgentRole[] = [
     clusterRules: [
       { apiGroups: [''], resources: ['users', 'groups', 'serviceaccounts'], verbs: ['impersonate'] },
       { apiGroups: ['authentication.k8s.io'], resources: ['uids', 'userextras/*'], verbs: ['impersonate'] },
-      { nonResourceURLs: ['/version', '/readyz', '/openid/v1/jwks', '/.well-known/openid-configuration'], verbs: ['get'] },
+      {
+        nonResourceURLs: ['/version', '/readyz', '/openid/v1/jwks', '/.well-known/openid-configuration'],
+        verbs: ['get'],
+      },
       { apiGroups: [''], resources: ['nodes'], verbs: ['list'] },
     ],
   },
   {
     name: 'fleet',
     clusterRules: [
-      { apiGroups: [''], resources: ['namespaces'], verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'] },
-      { apiGroups: ['rbac.authorization.k8s.io'], resources: ['rolebindings', 'clusterrolebindings'], verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'] },
+      {
+        apiGroups: [''],
+        resources: ['namespaces'],
+        verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
+      },
+      {
+        apiGroups: ['rbac.authorization.k8s.io'],
+        resources: ['rolebindings', 'clusterrolebindings'],
+        verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
+      },
       { apiGroups: ['rbac.authorization.k8s.io'], resources: ['clusterroles'], verbs: ['bind'] },
     ],
   },
@@ -53,30 +64,55 @@ export interface AgentManifestOptions {
 export function agentManifest(options: AgentManifestOptions): readonly KubeObject[] {
   const labels = { [ownedLabel]: 'true', 'app.kubernetes.io/managed-by': 'polyanthus' };
   const at = (name: string): KubeObject['metadata'] => ({ name, namespace: agentNamespace, labels });
-  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: agentNamespace, labels: { ...labels, [projectLabel]: options.fleet } } };
+  const namespace = {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: agentNamespace, labels: { ...labels, [projectLabel]: options.fleet } },
+  };
   const configuration = {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: at('polyanthus-agent'),
-    data: { fleet: options.fleet, membership: options.membership, 'membership-uid': options.membershipUid, 'hub-url': options.hubUrl, 'hub-ca.pem': options.hubCaPem },
+    data: {
+      fleet: options.fleet,
+      membership: options.membership,
+      'membership-uid': options.membershipUid,
+      'hub-url': options.hubUrl,
+      'hub-ca.pem': options.hubCaPem,
+    },
   };
   return [namespace, configuration, ...agentRoles.flatMap((role) => roleObjects(role, options, at))];
 }
 
-function roleObjects(role: AgentRole, options: AgentManifestOptions, at: (name: string) => KubeObject['metadata']): readonly KubeObject[] {
+function roleObjects(
+  role: AgentRole,
+  options: AgentManifestOptions,
+  at: (name: string) => KubeObject['metadata'],
+): readonly KubeObject[] {
   const name = `polyanthus-agent-${role.name}`;
   const rbac = 'rbac.authorization.k8s.io';
   const { namespace: _none, ...clusterWide } = at(name);
   const objects = [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: at(name) },
     { apiVersion: `${rbac}/v1`, kind: 'ClusterRole', metadata: clusterWide, rules: role.clusterRules },
-    { apiVersion: `${rbac}/v1`, kind: 'ClusterRoleBinding', metadata: clusterWide, roleRef: { apiGroup: rbac, kind: 'ClusterRole', name }, subjects: [{ kind: 'ServiceAccount', name, namespace: agentNamespace }] },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: 'ClusterRoleBinding',
+      metadata: clusterWide,
+      roleRef: { apiGroup: rbac, kind: 'ClusterRole', name },
+      subjects: [{ kind: 'ServiceAccount', name, namespace: agentNamespace }],
+    },
     deployment(role, name, options.image, at),
   ];
   return objects as readonly KubeObject[];
 }
 
-function deployment(role: AgentRole, name: string, image: string, at: (name: string) => KubeObject['metadata']): object {
+function deployment(
+  role: AgentRole,
+  name: string,
+  image: string,
+  at: (name: string) => KubeObject['metadata'],
+): object {
   const labels = { app: name };
   return {
     apiVersion: 'apps/v1',
@@ -89,22 +125,50 @@ function deployment(role: AgentRole, name: string, image: string, at: (name: str
         metadata: { labels },
         spec: {
           serviceAccountName: name,
-          securityContext: { runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532, seccompProfile: { type: 'RuntimeDefault' } },
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: 65532,
+            runAsGroup: 65532,
+            fsGroup: 65532,
+            seccompProfile: { type: 'RuntimeDefault' },
+          },
           containers: [
             {
               name: 'agent',
               image,
               imagePullPolicy: 'IfNotPresent',
-              args: ['agent', 'run', `--role=${role.name}`, '--config-dir=/etc/polyanthus', '--state-dir=/var/lib/polyanthus', '--service-account-token-file=/var/run/secrets/polyanthus/token'],
-              securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+              args: [
+                'agent',
+                'run',
+                `--role=${role.name}`,
+                '--config-dir=/etc/polyanthus',
+                '--state-dir=/var/lib/polyanthus',
+                '--service-account-token-file=/var/run/secrets/polyanthus/token',
+              ],
+              securityContext: {
+                allowPrivilegeEscalation: false,
+                readOnlyRootFilesystem: true,
+                capabilities: { drop: ['ALL'] },
+              },
               resources: { requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '256Mi' } },
-              volumeMounts: [{ name: 'config', mountPath: '/etc/polyanthus', readOnly: true }, { name: 'state', mountPath: '/var/lib/polyanthus' }, { name: 'enrolment', mountPath: '/var/run/secrets/polyanthus', readOnly: true }],
+              volumeMounts: [
+                { name: 'config', mountPath: '/etc/polyanthus', readOnly: true },
+                { name: 'state', mountPath: '/var/lib/polyanthus' },
+                { name: 'enrolment', mountPath: '/var/run/secrets/polyanthus', readOnly: true },
+              ],
             },
           ],
           volumes: [
             { name: 'config', configMap: { name: 'polyanthus-agent' } },
             { name: 'state', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
-            { name: 'enrolment', projected: { sources: [{ serviceAccountToken: { path: 'token', audience: enrolmentAudience, expirationSeconds: 3600 } }] } },
+            {
+              name: 'enrolment',
+              projected: {
+                sources: [
+                  { serviceAccountToken: { path: 'token', audience: enrolmentAudience, expirationSeconds: 3600 } },
+                ],
+              },
+            },
           ],
         },
       },

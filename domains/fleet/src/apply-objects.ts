@@ -10,6 +10,12 @@ export async function applyObjects(ctx: Context, client: KubeClient, objects: re
   const mapper = resourceMapper(await discover(ctx, client));
   for (const object of objects) {
     const type = mapper.forKind(object.apiVersion, object.kind);
-    await client.patch(ctx, type, { namespace: object.metadata.namespace, name: object.metadata.name ?? '' }, { type: 'apply', body: object, force: true }, { fieldManager });
+    await client.patch(
+      ctx,
+      type,
+      { namespace: object.metadata.namespace, name: object.metadata.name ?? '' },
+      { type: 'apply', body: object, force: true },
+      { fieldManager },
+    );
   }
 }

@@ -24,7 +24,13 @@ export async function recordConnection(ctx: Context, hubClient: KubeClient, chan
   try {
     const current = await hubClient.get(ctx, memberships, key);
     if ((current.status?.holder?.epoch ?? 0) > change.epoch) return;
-    await hubClient.patch(ctx, memberships, key, { type: 'merge', body: { metadata: { uid: current.metadata.uid }, status: statusOf(ctx, current, change) } }, { fieldManager, subresource: 'status' });
+    await hubClient.patch(
+      ctx,
+      memberships,
+      key,
+      { type: 'merge', body: { metadata: { uid: current.metadata.uid }, status: statusOf(ctx, current, change) } },
+      { fieldManager, subresource: 'status' },
+    );
   } catch (error) {
     if (!hasCode(error, 'NotFound') && !hasCode(error, 'Conflict')) throw error;
   }
@@ -32,13 +38,27 @@ export async function recordConnection(ctx: Context, hubClient: KubeClient, chan
 
 function statusOf(ctx: Context, current: Membership, change: ConnectionChange): NonNullable<Membership['status']> {
   const condition = change.connected
-    ? { type: 'Connected', status: 'True' as const, reason: 'TunnelOpen', message: `the agent is connected to replica ${change.replica}` }
-    : { type: 'Connected', status: 'False' as const, reason: 'TunnelClosed', message: 'the agent has no tunnel to the hub; look at the agent in the cluster and its way to the hub' };
+    ? {
+        type: 'Connected',
+        status: 'True' as const,
+        reason: 'TunnelOpen',
+        message: `the agent is connected to replica ${change.replica}`,
+      }
+    : {
+        type: 'Connected',
+        status: 'False' as const,
+        reason: 'TunnelClosed',
+        message: 'the agent has no tunnel to the hub; look at the agent in the cluster and its way to the hub',
+      };
   return {
     state: 'READY',
     conditions: setCondition(current.status?.conditions, condition, ctx.clock.now()),
     holder: { replica: change.replica, epoch: change.epoch },
-    ...(change.connected ? { agentVersion: change.agentVersion, lastConnectionTime: new Date(ctx.clock.now()).toISOString() } : {}),
-    ...(change.kubernetesVersion === undefined ? {} : { kubernetes: { ...current.status?.kubernetes, version: change.kubernetesVersion } }),
+    ...(change.connected
+      ? { agentVersion: change.agentVersion, lastConnectionTime: new Date(ctx.clock.now()).toISOString() }
+      : {}),
+    ...(change.kubernetesVersion === undefined
+      ? {}
+      : { kubernetes: { ...current.status?.kubernetes, version: change.kubernetesVersion } }),
   };
 }

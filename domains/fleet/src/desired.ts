@@ -18,11 +18,16 @@ export interface FleetWorld {
   readonly membershipBindings: readonly MembershipBinding[];
 }
 
-const alive = (object: { readonly metadata: { readonly deletionTimestamp?: string } }): boolean => object.metadata.deletionTimestamp === undefined;
+const alive = (object: { readonly metadata: { readonly deletionTimestamp?: string } }): boolean =>
+  object.metadata.deletionTimestamp === undefined;
 
 /** The scopes that a membership is bound to, in order of name. */
 export function scopesOf(membership: string, world: FleetWorld): readonly Scope[] {
-  const bound = new Set(world.membershipBindings.filter((binding) => alive(binding) && binding.spec.membership === membership).map((binding) => binding.spec.scope));
+  const bound = new Set(
+    world.membershipBindings
+      .filter((binding) => alive(binding) && binding.spec.membership === membership)
+      .map((binding) => binding.spec.scope),
+  );
   return world.scopes.filter((scope) => alive(scope) && bound.has(scope.metadata.name ?? '')).sort(byName);
 }
 
@@ -31,7 +36,13 @@ export function membershipsOf(binding: FleetRoleBinding, world: FleetWorld): rea
   if (binding.spec.membership !== undefined) return [binding.spec.membership];
   const scope = world.scopes.find((one) => alive(one) && one.metadata.name === binding.spec.scope);
   if (scope === undefined) return [];
-  return [...new Set(world.membershipBindings.filter((one) => alive(one) && one.spec.scope === binding.spec.scope).map((one) => one.spec.membership))].sort();
+  return [
+    ...new Set(
+      world.membershipBindings
+        .filter((one) => alive(one) && one.spec.scope === binding.spec.scope)
+        .map((one) => one.spec.membership),
+    ),
+  ].sort();
 }
 
 /**
@@ -45,11 +56,16 @@ export function desiredManifest(membership: string, world: FleetWorld): Membersh
     const name = scope.metadata.name ?? '';
     const inScope = world.namespaces.filter((one) => alive(one) && one.spec.scope === name).sort(byName);
     for (const namespace of inScope) {
-      namespaces.push({ name: namespace.spec.namespace, labels: { ...namespace.spec.namespaceLabels, ...scope.spec?.namespaceLabels, [scopeLabel]: name } });
-      for (const binding of rolesOf(world, (one) => one.spec.scope === name)) bindings.push({ ...manifestBinding(binding, false), namespace: namespace.spec.namespace });
+      namespaces.push({
+        name: namespace.spec.namespace,
+        labels: { ...namespace.spec.namespaceLabels, ...scope.spec?.namespaceLabels, [scopeLabel]: name },
+      });
+      for (const binding of rolesOf(world, (one) => one.spec.scope === name))
+        bindings.push({ ...manifestBinding(binding, false), namespace: namespace.spec.namespace });
     }
   }
-  for (const binding of rolesOf(world, (one) => one.spec.membership === membership)) bindings.push(manifestBinding(binding, true));
+  for (const binding of rolesOf(world, (one) => one.spec.membership === membership))
+    bindings.push(manifestBinding(binding, true));
   return { namespaces, bindings };
 }
 
@@ -72,6 +88,9 @@ const predefined: Readonly<Record<'ADMIN' | 'EDIT' | 'VIEW', (wholeCluster: bool
   VIEW: () => 'view',
 };
 
-function byName(one: { readonly metadata: { readonly name?: string } }, other: { readonly metadata: { readonly name?: string } }): number {
+function byName(
+  one: { readonly metadata: { readonly name?: string } },
+  other: { readonly metadata: { readonly name?: string } },
+): number {
   return (one.metadata.name ?? '') < (other.metadata.name ?? '') ? -1 : 1;
 }

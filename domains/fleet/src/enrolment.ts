@@ -19,7 +19,8 @@ export const agentKeyLabel = 'fleet.polyanthus.dev/agent-key';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const encode = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
-const decode = (secret: Secret, key: string): string => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
+const decode = (secret: Secret, key: string): string =>
+  Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
 const secretName = (tokenHash: string): string => `enrolment-${tokenHash.slice(0, 40)}`;
 const labelOf = (keyHash: string): string => keyHash.slice(0, 40);
 
@@ -33,7 +34,14 @@ export function enrolmentSecret(membership: Membership, token: string, expiresAt
       name: secretName(tokenHash),
       namespace: membership.metadata.namespace ?? '',
       labels: { [ownedLabel]: 'true' },
-      ownerReferences: [{ apiVersion: membership.apiVersion, kind: membership.kind, name: membership.metadata.name ?? '', uid: membership.metadata.uid ?? '' }],
+      ownerReferences: [
+        {
+          apiVersion: membership.apiVersion,
+          kind: membership.kind,
+          name: membership.metadata.name ?? '',
+          uid: membership.metadata.uid ?? '',
+        },
+      ],
     },
     type: enrolmentSecretType,
     data: {
@@ -57,8 +65,13 @@ export function createEnrolmentStore(hubClient: KubeClient, fleets: () => readon
     },
     memberOfKey: async (ctx, keyHash) => {
       for (const namespace of fleets()) {
-        const found = await hubClient.list(ctx, memberships, { namespace, labelSelector: `${agentKeyLabel}=${labelOf(keyHash)}` });
-        const member = found.items.find((one) => one.status?.agentKey === keyHash && one.metadata.deletionTimestamp === undefined);
+        const found = await hubClient.list(ctx, memberships, {
+          namespace,
+          labelSelector: `${agentKeyLabel}=${labelOf(keyHash)}`,
+        });
+        const member = found.items.find(
+          (one) => one.status?.agentKey === keyHash && one.metadata.deletionTimestamp === undefined,
+        );
         if (member !== undefined) return asMember(member);
       }
       return undefined;
@@ -76,7 +89,12 @@ export function createEnrolmentStore(hubClient: KubeClient, fleets: () => readon
   };
 }
 
-async function findSecret(ctx: Context, hubClient: KubeClient, fleet: string, tokenHash: string): Promise<Secret | undefined> {
+async function findSecret(
+  ctx: Context,
+  hubClient: KubeClient,
+  fleet: string,
+  tokenHash: string,
+): Promise<Secret | undefined> {
   try {
     const secret = await hubClient.get(ctx, secrets, { namespace: fleet, name: secretName(tokenHash) });
     return secret.type === enrolmentSecretType && sameText(decode(secret, 'tokenHash'), tokenHash) ? secret : undefined;
@@ -87,16 +105,30 @@ async function findSecret(ctx: Context, hubClient: KubeClient, fleet: string, to
 }
 
 /** The compare on resourceVersion makes it one transaction: of two agents the later sees the first one's key. */
-async function redeemSecret(ctx: Context, hubClient: KubeClient, secret: Secret, request: { readonly keyHash: string; readonly externalId: string; readonly nowMs: number }): Promise<EnrolledMember | undefined> {
+async function redeemSecret(
+  ctx: Context,
+  hubClient: KubeClient,
+  secret: Secret,
+  request: { readonly keyHash: string; readonly externalId: string; readonly nowMs: number },
+): Promise<EnrolledMember | undefined> {
   if (Date.parse(decode(secret, 'expiresAt')) < request.nowMs) return undefined;
   const usedBy = decode(secret, 'keyHash');
   if (usedBy !== '' && !sameText(usedBy, request.keyHash)) return undefined;
-  const member = await hubClient.get(ctx, memberships, { namespace: secret.metadata.namespace, name: decode(secret, 'membership') });
-  if (member.metadata.uid !== decode(secret, 'membershipUid') || member.metadata.deletionTimestamp !== undefined) return undefined;
+  const member = await hubClient.get(ctx, memberships, {
+    namespace: secret.metadata.namespace,
+    name: decode(secret, 'membership'),
+  });
+  if (member.metadata.uid !== decode(secret, 'membershipUid') || member.metadata.deletionTimestamp !== undefined)
+    return undefined;
   if (member.spec?.externalId !== undefined && member.spec.externalId !== request.externalId) return undefined;
   if (usedBy === '') {
     try {
-      await hubClient.update(ctx, secrets, { ...secret, data: { ...secret.data, keyHash: encode(request.keyHash) } }, { fieldManager });
+      await hubClient.update(
+        ctx,
+        secrets,
+        { ...secret, data: { ...secret.data, keyHash: encode(request.keyHash) } },
+        { fieldManager },
+      );
     } catch (error) {
       if (isStatus(error, 'Conflict')) return undefined;
       throw error;
@@ -109,20 +141,43 @@ async function redeemSecret(ctx: Context, hubClient: KubeClient, secret: Secret,
 async function setKey(ctx: Context, hubClient: KubeClient, member: Membership, keyHash: string): Promise<void> {
   const key = { namespace: member.metadata.namespace, name: member.metadata.name ?? '' };
   const uid = member.metadata.uid ?? '';
-  await hubClient.patch(ctx, memberships, key, { type: 'merge', body: { metadata: { uid, labels: { [agentKeyLabel]: labelOf(keyHash) } } } }, { fieldManager });
-  await hubClient.patch(ctx, memberships, key, { type: 'merge', body: { metadata: { uid }, status: { agentKey: keyHash } } }, { fieldManager, subresource: 'status' });
+  await hubClient.patch(
+    ctx,
+    memberships,
+    key,
+    { type: 'merge', body: { metadata: { uid, labels: { [agentKeyLabel]: labelOf(keyHash) } } } },
+    { fieldManager },
+  );
+  await hubClient.patch(
+    ctx,
+    memberships,
+    key,
+    { type: 'merge', body: { metadata: { uid }, status: { agentKey: keyHash } } },
+    { fieldManager, subresource: 'status' },
+  );
 }
 
-async function byUid(ctx: Context, hubClient: KubeClient, fleets: readonly string[], uid: string): Promise<Membership | undefined> {
+async function byUid(
+  ctx: Context,
+  hubClient: KubeClient,
+  fleets: readonly string[],
+  uid: string,
+): Promise<Membership | undefined> {
   for (const namespace of fleets) {
-    const found = (await hubClient.listAll(ctx, memberships, { namespace })).items.find((one) => one.metadata.uid === uid);
+    const found = (await hubClient.listAll(ctx, memberships, { namespace })).items.find(
+      (one) => one.metadata.uid === uid,
+    );
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
 function asMember(member: Membership): EnrolledMember {
-  return { membershipUid: member.metadata.uid ?? '', fleet: member.metadata.namespace ?? '', name: member.metadata.name ?? '' };
+  return {
+    membershipUid: member.metadata.uid ?? '',
+    fleet: member.metadata.namespace ?? '',
+    name: member.metadata.name ?? '',
+  };
 }
 
 function sameText(one: string, other: string): boolean {

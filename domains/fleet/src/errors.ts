@@ -2,7 +2,8 @@ import { defineErrors } from '@polyanthus/ground-base/errors';
 
 export const fleetErrors = defineErrors({
   NotClusterAdmin: {
-    meaning: 'Registering needs every right in the cluster, because the agent is given the right to act as others there.',
+    meaning:
+      'Registering needs every right in the cluster, because the agent is given the right to act as others there.',
     next: 'Run it as a cluster administrator: kubectl create clusterrolebinding NAME --clusterrole=cluster-admin --user=YOU',
   },
   NameTaken: {
@@ -14,7 +15,8 @@ export const fleetErrors = defineErrors({
     next: 'Unregister it from the other fleet first, or delete memberships.hub.gke.io/membership in the cluster when that fleet is gone.',
   },
   ForeignCrd: {
-    meaning: 'The cluster has a CustomResourceDefinition of the needed name that another product owns; it is never touched.',
+    meaning:
+      'The cluster has a CustomResourceDefinition of the needed name that another product owns; it is never touched.',
     next: 'Remove the other product or register with --adopt to read its lock without owning its CRD.',
   },
   WrongCluster: {
@@ -29,6 +31,12 @@ export const fleetErrors = defineErrors({
     meaning: 'The issuer document or the keys for ServiceAccount tokens of the cluster could not be read.',
     next: 'Allow get on /.well-known/openid-configuration and /openid/v1/jwks for the account that registers.',
   },
-  InvalidMembershipName: { meaning: 'The name of a membership is an RFC 1123 label of at most 63 characters.', next: 'Use lower-case letters, digits and dashes.' },
-  InvalidBinding: { meaning: 'A role binding needs exactly one target, one principal and one role.', next: 'Give one of --scope and --membership, one of --user and --group, one of --role and --custom-role.' },
+  InvalidMembershipName: {
+    meaning: 'The name of a membership is an RFC 1123 label of at most 63 characters.',
+    next: 'Use lower-case letters, digits and dashes.',
+  },
+  InvalidBinding: {
+    meaning: 'A role binding needs exactly one target, one principal and one role.',
+    next: 'Give one of --scope and --membership, one of --user and --group, one of --role and --custom-role.',
+  },
 });

@@ -20,7 +20,13 @@ export const gatewayRightControllerSpec: ControllerSpec = {
   name: 'gateway-right',
   inputs: [fleetRoleBindings],
   outputs: [roles, roleBindings],
-  rbac: [{ apiGroups: [fleetGroup], resources: ['rbacrolebindings', 'scopes', 'membershipbindings'], verbs: ['get', 'list', 'watch'] }],
+  rbac: [
+    {
+      apiGroups: [fleetGroup],
+      resources: ['rbacrolebindings', 'scopes', 'membershipbindings'],
+      verbs: ['get', 'list', 'watch'],
+    },
+  ],
 };
 
 /** Runs until the context is cancelled. */
@@ -31,7 +37,10 @@ export async function runGatewayRightController(ctx: Context, env: HubEnvironmen
   const bindingCache = env.informers.of(roleBindings, owned);
   const queue = new WorkQueue({ name: gatewayRightControllerSpec.name, clock: ctx.clock, metrics: env.metrics });
   const ofFleet = (object: KubeObject, scope: string): readonly string[] =>
-    caches.roleBindings.byIndex('byNamespace', object.metadata.namespace ?? '').filter((one) => one.spec.scope === scope).map(keyOf);
+    caches.roleBindings
+      .byIndex('byNamespace', object.metadata.namespace ?? '')
+      .filter((one) => one.spec.scope === scope)
+      .map(keyOf);
   watchInto(caches.roleBindings, queue);
   watchInto(caches.membershipBindings, queue, (binding) => ofFleet(binding, binding.spec.scope));
   watchInto(caches.scopes, queue, (scope) => ofFleet(scope, scope.metadata.name ?? ''));
@@ -41,7 +50,8 @@ export async function runGatewayRightController(ctx: Context, env: HubEnvironmen
     const { namespace = '', name } = splitKey(key);
     const at = { namespace, name: gatewayRightName(name) };
     const source: FleetRoleBinding | undefined = caches.roleBindings.get(key);
-    const right = source === undefined ? undefined : gatewayRight(source, membershipsOf(source, worldOf(caches, namespace)));
+    const right =
+      source === undefined ? undefined : gatewayRight(source, membershipsOf(source, worldOf(caches, namespace)));
     const liveRole = roleCache.get(joinKey(namespace, at.name));
     const liveBinding = bindingCache.get(joinKey(namespace, at.name));
     if (right === undefined) {
@@ -49,8 +59,23 @@ export async function runGatewayRightController(ctx: Context, env: HubEnvironmen
       if (liveRole !== undefined) await ignoreGone(env.hubClient.delete(inner, roles, at));
       return;
     }
-    if (!jsonEqual(liveRole?.rules, right.role.rules)) await env.hubClient.patch(inner, roles, at, { type: 'apply', body: right.role, force: true }, { fieldManager });
-    if (!jsonEqual(liveBinding?.subjects, right.binding.subjects)) await env.hubClient.patch(inner, roleBindings, at, { type: 'apply', body: right.binding, force: true }, { fieldManager });
+    if (!jsonEqual(liveRole?.rules, right.role.rules))
+      await env.hubClient.patch(inner, roles, at, { type: 'apply', body: right.role, force: true }, { fieldManager });
+    if (!jsonEqual(liveBinding?.subjects, right.binding.subjects))
+      await env.hubClient.patch(
+        inner,
+        roleBindings,
+        at,
+        { type: 'apply', body: right.binding, force: true },
+        { fieldManager },
+      );
   };
-  await runController(ctx, { name: gatewayRightControllerSpec.name, queue, workers: 2, informers: [...Object.values(caches), roleCache, bindingCache], metrics: env.metrics, reconcile });
+  await runController(ctx, {
+    name: gatewayRightControllerSpec.name,
+    queue,
+    workers: 2,
+    informers: [...Object.values(caches), roleCache, bindingCache],
+    metrics: env.metrics,
+    reconcile,
+  });
 }

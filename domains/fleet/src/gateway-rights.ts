@@ -27,9 +27,14 @@ export function gatewayRight(binding: FleetRoleBinding, memberships: readonly st
     name: gatewayRightName(name),
     ...(binding.metadata.namespace === undefined ? {} : { namespace: binding.metadata.namespace }),
     labels: { [ownedLabel]: 'true' },
-    ownerReferences: [{ apiVersion: binding.apiVersion, kind: binding.kind, name, uid: binding.metadata.uid ?? '', controller: true }],
+    ownerReferences: [
+      { apiVersion: binding.apiVersion, kind: binding.kind, name, uid: binding.metadata.uid ?? '', controller: true },
+    ],
   };
-  const subject = binding.spec.user === undefined ? { kind: 'Group' as const, name: binding.spec.group ?? '' } : { kind: 'User' as const, name: binding.spec.user };
+  const subject =
+    binding.spec.user === undefined
+      ? { kind: 'Group' as const, name: binding.spec.group ?? '' }
+      : { kind: 'User' as const, name: binding.spec.user };
   return {
     role: { apiVersion: `${rbacGroup}/v1`, kind: 'Role', metadata, rules: rules(binding, memberships) },
     binding: {
@@ -46,7 +51,17 @@ function rules(binding: FleetRoleBinding, memberships: readonly string[]): reado
   const resourceNames = [...memberships].sort();
   const readOnly = binding.spec.role.predefinedRole === 'VIEW';
   const see: PolicyRule = { apiGroups: [fleetGroup], resources: ['memberships'], resourceNames, verbs: ['get'] };
-  const use: PolicyRule = { apiGroups: [fleetGroup], resources: ['memberships/gateway'], resourceNames, verbs: readOnly ? ['get', 'list', 'watch'] : ['*'] };
-  const stream: PolicyRule = { apiGroups: [fleetGroup], resources: ['memberships/stream'], resourceNames, verbs: ['create'] };
+  const use: PolicyRule = {
+    apiGroups: [fleetGroup],
+    resources: ['memberships/gateway'],
+    resourceNames,
+    verbs: readOnly ? ['get', 'list', 'watch'] : ['*'],
+  };
+  const stream: PolicyRule = {
+    apiGroups: [fleetGroup],
+    resources: ['memberships/stream'],
+    resourceNames,
+    verbs: ['create'],
+  };
   return readOnly ? [see, use] : [see, use, stream];
 }

@@ -4,7 +4,13 @@
  */
 import type { Context } from '@polyanthus/ground-base/context';
 import { roleBindings, roles, type Role, type RoleBinding } from '@polyanthus/kube-kinds/core';
-import { fleetGroup, membershipManifests, memberships, type Membership, type MembershipManifest } from '@polyanthus/kube-kinds/own/fleet';
+import {
+  fleetGroup,
+  membershipManifests,
+  memberships,
+  type Membership,
+  type MembershipManifest,
+} from '@polyanthus/kube-kinds/own/fleet';
 import { fieldManager, ownedLabel } from '@polyanthus/kube-kinds/own/ownership';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
@@ -27,9 +33,21 @@ export const manifestControllerSpec: ControllerSpec = {
   inputs: [memberships],
   outputs: [membershipManifests, roles, roleBindings],
   rbac: [
-    { apiGroups: [fleetGroup], resources: ['memberships', 'scopes', 'namespaces', 'rbacrolebindings', 'membershipbindings'], verbs: ['get', 'list', 'watch'] },
-    { apiGroups: [fleetGroup], resources: ['membershipmanifests'], verbs: ['get', 'list', 'watch', 'create', 'update', 'patch'] },
-    { apiGroups: [rbac], resources: ['roles', 'rolebindings'], verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'bind', 'escalate'] },
+    {
+      apiGroups: [fleetGroup],
+      resources: ['memberships', 'scopes', 'namespaces', 'rbacrolebindings', 'membershipbindings'],
+      verbs: ['get', 'list', 'watch'],
+    },
+    {
+      apiGroups: [fleetGroup],
+      resources: ['membershipmanifests'],
+      verbs: ['get', 'list', 'watch', 'create', 'update', 'patch'],
+    },
+    {
+      apiGroups: [rbac],
+      resources: ['roles', 'rolebindings'],
+      verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'bind', 'escalate'],
+    },
   ],
 };
 
@@ -49,10 +67,15 @@ export async function runManifestController(ctx: Context, env: HubEnvironment): 
   const roleCache = env.informers.of(roles, owned);
   const bindingCache = env.informers.of(roleBindings, owned);
   const queue = new WorkQueue({ name: manifestControllerSpec.name, clock: ctx.clock, metrics: env.metrics });
-  const all = (object: KubeObject): readonly string[] => caches.memberships.byIndex('byNamespace', object.metadata.namespace ?? '').map((one) => joinKey(one.metadata.namespace, one.metadata.name ?? ''));
+  const all = (object: KubeObject): readonly string[] =>
+    caches.memberships
+      .byIndex('byNamespace', object.metadata.namespace ?? '')
+      .map((one) => joinKey(one.metadata.namespace, one.metadata.name ?? ''));
   watchInto(caches.memberships, queue);
   watchInto(manifests, queue);
-  watchInto(caches.membershipBindings, queue, (binding) => [joinKey(binding.metadata.namespace, binding.spec.membership)]);
+  watchInto(caches.membershipBindings, queue, (binding) => [
+    joinKey(binding.metadata.namespace, binding.spec.membership),
+  ]);
   watchInto(caches.scopes, queue, all);
   watchInto(caches.namespaces, queue, all);
   watchInto(caches.roleBindings, queue, all);
@@ -74,39 +97,78 @@ async function reconcile(ctx: Context, scope: Scope, key: string): Promise<void>
   const { namespace = '', name } = splitKey(key);
   const spec = desiredManifest(name, worldOf(scope.caches, namespace));
   const metadata = { name, namespace, labels: { [ownedLabel]: 'true' }, ownerReferences: [ownerOf(membership)] };
-  await applyIfChanged(ctx, scope, membershipManifests, scope.manifests, { apiVersion: `${fleetGroup}/v1`, kind: 'MembershipManifest', metadata, spec });
+  await applyIfChanged(ctx, scope, membershipManifests, scope.manifests, {
+    apiVersion: `${fleetGroup}/v1`,
+    kind: 'MembershipManifest',
+    metadata,
+    spec,
+  });
   const { role, binding } = agentRight(membership);
   await applyIfChanged(ctx, scope, roles, scope.roles, role);
   await applyIfChanged(ctx, scope, roleBindings, scope.roleBindings, binding);
 }
 
 function ownerOf(membership: Membership): NonNullable<KubeObject['metadata']['ownerReferences']>[number] {
-  return { apiVersion: membership.apiVersion, kind: membership.kind, name: membership.metadata.name ?? '', uid: membership.metadata.uid ?? '', controller: true };
+  return {
+    apiVersion: membership.apiVersion,
+    kind: membership.kind,
+    name: membership.metadata.name ?? '',
+    uid: membership.metadata.uid ?? '',
+    controller: true,
+  };
 }
 
 /** What the agent may do at the hub: read its own manifest and report on it. */
 function agentRight(membership: Membership): { readonly role: Role; readonly binding: RoleBinding } {
   const { name = '', namespace = '', uid = '' } = membership.metadata;
-  const metadata = { name: `fleet:agent:${name}`, namespace, labels: { [ownedLabel]: 'true' }, ownerReferences: [ownerOf(membership)] };
+  const metadata = {
+    name: `fleet:agent:${name}`,
+    namespace,
+    labels: { [ownedLabel]: 'true' },
+    ownerReferences: [ownerOf(membership)],
+  };
   return {
     role: {
       apiVersion: `${rbac}/v1`,
       kind: 'Role',
       metadata,
       rules: [
-        { apiGroups: [fleetGroup], resources: ['membershipmanifests'], resourceNames: [name], verbs: ['get', 'list', 'watch'] },
+        {
+          apiGroups: [fleetGroup],
+          resources: ['membershipmanifests'],
+          resourceNames: [name],
+          verbs: ['get', 'list', 'watch'],
+        },
         { apiGroups: [fleetGroup], resources: ['membershipmanifests/status'], resourceNames: [name], verbs: ['patch'] },
       ],
     },
-    binding: { apiVersion: `${rbac}/v1`, kind: 'RoleBinding', metadata, roleRef: { apiGroup: rbac, kind: 'Role', name: metadata.name }, subjects: [{ kind: 'User', apiGroup: rbac, name: agentUser(uid) }] },
+    binding: {
+      apiVersion: `${rbac}/v1`,
+      kind: 'RoleBinding',
+      metadata,
+      roleRef: { apiGroup: rbac, kind: 'Role', name: metadata.name },
+      subjects: [{ kind: 'User', apiGroup: rbac, name: agentUser(uid) }],
+    },
   };
 }
 
 /** Applies when the cache does not show it already; the parts that are ours are compared. */
-async function applyIfChanged<T extends KubeObject>(ctx: Context, scope: Scope, type: ResourceType<T>, cache: Informer<T>, wanted: T): Promise<void> {
+async function applyIfChanged<T extends KubeObject>(
+  ctx: Context,
+  scope: Scope,
+  type: ResourceType<T>,
+  cache: Informer<T>,
+  wanted: T,
+): Promise<void> {
   const live = cache.get(joinKey(wanted.metadata.namespace, wanted.metadata.name ?? ''));
   if (live !== undefined && sameParts(live, wanted)) return;
-  await scope.env.hubClient.patch(ctx, type, { namespace: wanted.metadata.namespace, name: wanted.metadata.name ?? '' }, { type: 'apply', body: wanted, force: true }, { fieldManager });
+  await scope.env.hubClient.patch(
+    ctx,
+    type,
+    { namespace: wanted.metadata.namespace, name: wanted.metadata.name ?? '' },
+    { type: 'apply', body: wanted, force: true },
+    { fieldManager },
+  );
 }
 
 function sameParts(live: KubeObject, wanted: KubeObject): boolean {

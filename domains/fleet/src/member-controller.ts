@@ -34,10 +34,19 @@ const roundMs = 5 * 60_000;
 export async function runMemberController(ctx: Context, options: MemberControllerOptions): Promise<void> {
   const { hubClient, memberClient, fleet, membership, random, metrics } = options;
   const key = joinKey(fleet, membership);
-  const manifest = createInformer(hubClient, membershipManifests, { namespace: fleet, fieldSelector: `metadata.name=${membership}`, random, metrics });
+  const manifest = createInformer(hubClient, membershipManifests, {
+    namespace: fleet,
+    fieldSelector: `metadata.name=${membership}`,
+    random,
+    metrics,
+  });
   const queue = new WorkQueue({ name: 'fleet-member', clock: ctx.clock, metrics });
   const ours = { labelSelector: `${fleetLabel}=${fleet}`, random, metrics };
-  const watched = [createInformer(memberClient, namespaces, ours), createInformer(memberClient, roleBindings, ours), createInformer(memberClient, clusterRoleBindings, ours)] as const;
+  const watched = [
+    createInformer(memberClient, namespaces, ours),
+    createInformer(memberClient, roleBindings, ours),
+    createInformer(memberClient, clusterRoleBindings, ours),
+  ] as const;
   watchInto(manifest, queue, () => [key]);
   for (const informer of watched) {
     informer.onEvent({ onUpdate: () => queue.add(key), onDelete: () => queue.add(key) });
@@ -54,18 +63,38 @@ export async function runMemberController(ctx: Context, options: MemberControlle
 }
 
 /** Without a manifest nothing is touched: a hub that lost it must not empty its members. */
-async function reconcile(ctx: Context, options: MemberControllerOptions, manifest: MembershipManifest | undefined): Promise<ReconcileResult | undefined> {
+async function reconcile(
+  ctx: Context,
+  options: MemberControllerOptions,
+  manifest: MembershipManifest | undefined,
+): Promise<ReconcileResult | undefined> {
   if (manifest === undefined) return undefined;
   const done = await actuate(ctx, options.memberClient, options.fleet, manifest.spec);
-  if (done.applied.length + done.removed.length > 0) ctx.log.info('member made as its manifest says', { applied: done.applied, removed: done.removed });
+  if (done.applied.length + done.removed.length > 0)
+    ctx.log.info('member made as its manifest says', { applied: done.applied, removed: done.removed });
   if (manifest.status?.observedGeneration !== manifest.metadata.generation) await report(ctx, options, manifest);
   return { requeueAfterMs: roundMs };
 }
 
 async function report(ctx: Context, options: MemberControllerOptions, manifest: MembershipManifest): Promise<void> {
   const generation = manifest.metadata.generation ?? 0;
-  const ready = { type: 'Applied', status: 'True' as const, reason: 'Applied', message: `${manifest.spec.namespaces.length} namespaces, ${manifest.spec.bindings.length} bindings`, observedGeneration: generation };
-  const status = { observedGeneration: generation, conditions: setCondition(manifest.status?.conditions, ready, ctx.clock.now()) };
+  const ready = {
+    type: 'Applied',
+    status: 'True' as const,
+    reason: 'Applied',
+    message: `${manifest.spec.namespaces.length} namespaces, ${manifest.spec.bindings.length} bindings`,
+    observedGeneration: generation,
+  };
+  const status = {
+    observedGeneration: generation,
+    conditions: setCondition(manifest.status?.conditions, ready, ctx.clock.now()),
+  };
   const key = { namespace: options.fleet, name: options.membership };
-  await options.hubClient.patch(ctx, membershipManifests, key, { type: 'merge', body: { status } }, { fieldManager, subresource: 'status' });
+  await options.hubClient.patch(
+    ctx,
+    membershipManifests,
+    key,
+    { type: 'merge', body: { status } },
+    { fieldManager, subresource: 'status' },
+  );
 }

@@ -13,7 +13,13 @@ interface AccessReview extends KubeObject {
   readonly spec: object;
   readonly status?: { readonly allowed?: boolean };
 }
-const selfSubjectAccessReviews = resourceType<AccessReview>('authorization.k8s.io', 'v1', 'selfsubjectaccessreviews', 'SelfSubjectAccessReview', false);
+const selfSubjectAccessReviews = resourceType<AccessReview>(
+  'authorization.k8s.io',
+  'v1',
+  'selfsubjectaccessreviews',
+  'SelfSubjectAccessReview',
+  false,
+);
 
 /** The lock as found: absent, ours to write, or held by a fleet through a CRD that may be another product's. */
 export interface LockState {
@@ -44,12 +50,24 @@ export async function readMemberFacts(ctx: Context, memberClient: KubeClient): P
 }
 
 async function requireAdmin(ctx: Context, memberClient: KubeClient): Promise<void> {
-  const review: AccessReview = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', metadata: {}, spec: { resourceAttributes: { verb: '*', group: '*', resource: '*' } } };
+  const review: AccessReview = {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SelfSubjectAccessReview',
+    metadata: {},
+    spec: { resourceAttributes: { verb: '*', group: '*', resource: '*' } },
+  };
   const answer = await memberClient.create(ctx, selfSubjectAccessReviews, review);
-  if (answer.status?.allowed !== true) throw fleetErrors.error('NotClusterAdmin', 'the account of this kubeconfig context may not do everything in the cluster ("kubectl auth can-i \'*\' \'*\' --all-namespaces" says no)');
+  if (answer.status?.allowed !== true)
+    throw fleetErrors.error(
+      'NotClusterAdmin',
+      "the account of this kubeconfig context may not do everything in the cluster (\"kubectl auth can-i '*' '*' --all-namespaces\" says no)",
+    );
 }
 
-async function readIssuer(ctx: Context, memberClient: KubeClient): Promise<{ readonly issuer: string; readonly jwks: string }> {
+async function readIssuer(
+  ctx: Context,
+  memberClient: KubeClient,
+): Promise<{ readonly issuer: string; readonly jwks: string }> {
   try {
     const discovery = await memberClient.getJson<{ readonly issuer: string }>(ctx, '/.well-known/openid-configuration');
     const jwks = await memberClient.getJson<object>(ctx, '/openid/v1/jwks');

@@ -50,10 +50,16 @@ export interface Registered {
 /** Registers up to the point where an agent may start. Errors: the codes of errors.ts and those of both APIs. */
 export async function register(ctx: Context, options: RegisterOptions): Promise<Registered> {
   const problems = dns1123Label(options.name);
-  if (problems.length > 0) throw fleetErrors.error('InvalidMembershipName', `membership name ${JSON.stringify(options.name)}: ${problems.join('; ')}`);
+  if (problems.length > 0)
+    throw fleetErrors.error(
+      'InvalidMembershipName',
+      `membership name ${JSON.stringify(options.name)}: ${problems.join('; ')}`,
+    );
   const facts = await readMemberFacts(ctx, options.memberClient);
   checkLock(options, facts);
-  const existing = await orUndefined(options.hubClient.get(ctx, memberships, { namespace: options.fleet, name: options.name }));
+  const existing = await orUndefined(
+    options.hubClient.get(ctx, memberships, { namespace: options.fleet, name: options.name }),
+  );
   checkSameCluster(options, facts, existing);
   const undone: ((ctx: Context) => Promise<void>)[] = [];
   const undo = async (inner: Context): Promise<void> => {
@@ -72,21 +78,36 @@ export async function register(ctx: Context, options: RegisterOptions): Promise<
 
 function checkLock(options: RegisterOptions, facts: MemberFacts): void {
   if (facts.lock.crd === 'foreign' && !options.adopt) {
-    throw fleetErrors.error('ForeignCrd', `the cluster has CustomResourceDefinition memberships.hub.gke.io without the label ${ownedLabel}=true${facts.lock.owner === undefined ? '' : `; its lock object names the owner ${facts.lock.owner}`}`);
+    throw fleetErrors.error(
+      'ForeignCrd',
+      `the cluster has CustomResourceDefinition memberships.hub.gke.io without the label ${ownedLabel}=true${facts.lock.owner === undefined ? '' : `; its lock object names the owner ${facts.lock.owner}`}`,
+    );
   }
   if (facts.lock.owner !== undefined && facts.lock.owner !== fleetOwnerId(options.fleet)) {
-    throw fleetErrors.error('OtherFleet', `the cluster belongs to ${facts.lock.owner}, not to ${fleetOwnerId(options.fleet)} (memberships.hub.gke.io/membership, spec.owner.id)`);
+    throw fleetErrors.error(
+      'OtherFleet',
+      `the cluster belongs to ${facts.lock.owner}, not to ${fleetOwnerId(options.fleet)} (memberships.hub.gke.io/membership, spec.owner.id)`,
+    );
   }
 }
 
 function checkSameCluster(options: RegisterOptions, facts: MemberFacts, existing: Membership | undefined): void {
   const known = existing?.spec?.externalId;
   if (known !== undefined && known !== facts.externalId) {
-    throw fleetErrors.error('NameTaken', `membership ${options.fleet}/${options.name} belongs to the cluster with kube-system uid ${known}; this one has ${facts.externalId}`);
+    throw fleetErrors.error(
+      'NameTaken',
+      `membership ${options.fleet}/${options.name} belongs to the cluster with kube-system uid ${known}; this one has ${facts.externalId}`,
+    );
   }
 }
 
-async function writeMembership(ctx: Context, options: RegisterOptions, facts: MemberFacts, existing: Membership | undefined, undone: ((ctx: Context) => Promise<void>)[]): Promise<Membership> {
+async function writeMembership(
+  ctx: Context,
+  options: RegisterOptions,
+  facts: MemberFacts,
+  existing: Membership | undefined,
+  undone: ((ctx: Context) => Promise<void>)[],
+): Promise<Membership> {
   const body: Membership = {
     apiVersion: 'fleet.polyanthus.dev/v1',
     kind: 'Membership',
@@ -100,21 +121,59 @@ async function writeMembership(ctx: Context, options: RegisterOptions, facts: Me
     },
   };
   const key = { namespace: options.fleet, name: options.name };
-  if (existing !== undefined) return options.hubClient.patch(ctx, memberships, key, { type: 'apply', body, force: true }, { fieldManager });
+  if (existing !== undefined)
+    return options.hubClient.patch(ctx, memberships, key, { type: 'apply', body, force: true }, { fieldManager });
   const made = await options.hubClient.create(ctx, memberships, body, { fieldManager });
-  undone.push((inner) => ignoreGone(options.hubClient.delete(inner, memberships, key, made.metadata.uid === undefined ? {} : { preconditions: { uid: made.metadata.uid } })));
+  undone.push((inner) =>
+    ignoreGone(
+      options.hubClient.delete(
+        inner,
+        memberships,
+        key,
+        made.metadata.uid === undefined ? {} : { preconditions: { uid: made.metadata.uid } },
+      ),
+    ),
+  );
   return made;
 }
 
-async function writeLock(ctx: Context, options: RegisterOptions, facts: MemberFacts, undone: ((ctx: Context) => Promise<void>)[]): Promise<void> {
+async function writeLock(
+  ctx: Context,
+  options: RegisterOptions,
+  facts: MemberFacts,
+  undone: ((ctx: Context) => Promise<void>)[],
+): Promise<void> {
   const { memberClient } = options;
   if (facts.lock.crd === 'foreign') return;
   const crd = lockCrd();
-  await memberClient.patch(ctx, customResourceDefinitions, { name: crd.metadata.name ?? '' }, { type: 'apply', body: crd, force: true }, { fieldManager });
-  if (facts.lock.crd === 'absent') undone.push((inner) => ignoreGone(memberClient.delete(inner, customResourceDefinitions, { name: crd.metadata.name ?? '' })));
-  const body = { apiVersion: 'hub.gke.io/v1beta1', kind: 'Membership', metadata: { name: 'membership', labels: { [ownedLabel]: 'true' } }, spec: { owner: { id: fleetOwnerId(options.fleet) } } };
-  await untilServed(ctx, () => memberClient.patch(ctx, inClusterMemberships, { name: 'membership' }, { type: 'apply', body, force: true }, { fieldManager }));
-  if (facts.lock.owner === undefined) undone.push((inner) => ignoreGone(memberClient.delete(inner, inClusterMemberships, { name: 'membership' })));
+  await memberClient.patch(
+    ctx,
+    customResourceDefinitions,
+    { name: crd.metadata.name ?? '' },
+    { type: 'apply', body: crd, force: true },
+    { fieldManager },
+  );
+  if (facts.lock.crd === 'absent')
+    undone.push((inner) =>
+      ignoreGone(memberClient.delete(inner, customResourceDefinitions, { name: crd.metadata.name ?? '' })),
+    );
+  const body = {
+    apiVersion: 'hub.gke.io/v1beta1',
+    kind: 'Membership',
+    metadata: { name: 'membership', labels: { [ownedLabel]: 'true' } },
+    spec: { owner: { id: fleetOwnerId(options.fleet) } },
+  };
+  await untilServed(ctx, () =>
+    memberClient.patch(
+      ctx,
+      inClusterMemberships,
+      { name: 'membership' },
+      { type: 'apply', body, force: true },
+      { fieldManager },
+    ),
+  );
+  if (facts.lock.owner === undefined)
+    undone.push((inner) => ignoreGone(memberClient.delete(inner, inClusterMemberships, { name: 'membership' })));
 }
 
 /** A fresh CRD is served a moment after it is accepted: NotFound is asked again, 50 times 100 ms at most. */

@@ -22,29 +22,46 @@ export interface UnregisterOptions {
 export async function unregister(ctx: Context, options: UnregisterOptions): Promise<void> {
   const key = { namespace: options.fleet, name: options.name };
   const membership = await options.hubClient.get(ctx, memberships, key);
-  if (options.memberClient !== undefined) await checkCluster(ctx, options.memberClient, membership.spec?.externalId, options.name);
-  await ignoreGone(options.hubClient.delete(ctx, memberships, key, { preconditions: { uid: membership.metadata.uid ?? '' } }));
+  if (options.memberClient !== undefined)
+    await checkCluster(ctx, options.memberClient, membership.spec?.externalId, options.name);
+  await ignoreGone(
+    options.hubClient.delete(ctx, memberships, key, { preconditions: { uid: membership.metadata.uid ?? '' } }),
+  );
   if (options.memberClient !== undefined) await cleanMember(ctx, options.memberClient, options.fleet);
 }
 
-async function checkCluster(ctx: Context, memberClient: KubeClient, externalId: string | undefined, name: string): Promise<void> {
+async function checkCluster(
+  ctx: Context,
+  memberClient: KubeClient,
+  externalId: string | undefined,
+  name: string,
+): Promise<void> {
   const uid = (await memberClient.get(ctx, namespaces, { name: 'kube-system' })).metadata.uid;
   if (externalId !== undefined && uid !== externalId) {
-    throw fleetErrors.error('WrongCluster', `membership ${name} is not associated with the cluster you are trying to unregister: it has kube-system uid ${externalId}, the cluster has ${uid ?? 'none'}`);
+    throw fleetErrors.error(
+      'WrongCluster',
+      `membership ${name} is not associated with the cluster you are trying to unregister: it has kube-system uid ${externalId}, the cluster has ${uid ?? 'none'}`,
+    );
   }
 }
 
 async function cleanMember(ctx: Context, memberClient: KubeClient, fleet: string): Promise<void> {
   await actuate(ctx, memberClient, fleet, { namespaces: [], bindings: [] });
-  const agents = await memberClient.list(ctx, namespaces, { labelSelector: `${projectLabel}=${fleet},${ownedLabel}=true` });
-  for (const namespace of agents.items) await ignoreGone(memberClient.delete(ctx, namespaces, { name: namespace.metadata.name ?? '' }));
+  const agents = await memberClient.list(ctx, namespaces, {
+    labelSelector: `${projectLabel}=${fleet},${ownedLabel}=true`,
+  });
+  for (const namespace of agents.items)
+    await ignoreGone(memberClient.delete(ctx, namespaces, { name: namespace.metadata.name ?? '' }));
   for (const type of [clusterRoleBindings, clusterRoles]) {
     const found = await memberClient.list(ctx, type, { labelSelector: `${ownedLabel}=true` });
-    for (const object of found.items) await ignoreGone(memberClient.delete(ctx, type, { name: object.metadata.name ?? '' }));
+    for (const object of found.items)
+      await ignoreGone(memberClient.delete(ctx, type, { name: object.metadata.name ?? '' }));
   }
   const lock = await readLock(ctx, memberClient);
   if (lock.crd === 'absent' || lock.owner !== fleetOwnerId(fleet)) return;
   const object = await orUndefined(memberClient.get(ctx, inClusterMemberships, { name: 'membership' }));
-  if (object !== undefined && isOwned(object)) await ignoreGone(memberClient.delete(ctx, inClusterMemberships, { name: 'membership' }));
-  if (lock.crd === 'ours') await ignoreGone(memberClient.delete(ctx, customResourceDefinitions, { name: 'memberships.hub.gke.io' }));
+  if (object !== undefined && isOwned(object))
+    await ignoreGone(memberClient.delete(ctx, inClusterMemberships, { name: 'membership' }));
+  if (lock.crd === 'ours')
+    await ignoreGone(memberClient.delete(ctx, customResourceDefinitions, { name: 'memberships.hub.gke.io' }));
 }

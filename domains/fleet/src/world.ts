@@ -1,5 +1,11 @@
 /** The fleet's objects from informers, as the pure functions want them. */
-import { fleetNamespaces, fleetRoleBindings, membershipBindings, memberships, scopes } from '@polyanthus/kube-kinds/own/fleet';
+import {
+  fleetNamespaces,
+  fleetRoleBindings,
+  membershipBindings,
+  memberships,
+  scopes,
+} from '@polyanthus/kube-kinds/own/fleet';
 import type { Informers } from '@polyanthus/kube-runtime/informers';
 import type { FleetWorld } from './desired.ts';
 

@@ -14,7 +14,9 @@ export interface Context {
 }
 
 /** A context that nothing cancels: for mains and tests. */
-export function background(options: { readonly log?: Logger; readonly clock?: Clock; readonly signal?: AbortSignal } = {}): Context {
+export function background(
+  options: { readonly log?: Logger; readonly clock?: Clock; readonly signal?: AbortSignal } = {},
+): Context {
   return {
     signal: options.signal ?? new AbortController().signal,
     deadlineMs: undefined,
@@ -40,7 +42,12 @@ export function withCancel(ctx: Context): { readonly ctx: Context; readonly canc
 }
 
 /** Runs `fn` under a deadline of `timeoutMs` from now; the signal aborts with DeadlineExceeded when it passes. */
-export async function withTimeout<T>(ctx: Context, timeoutMs: number, what: string, fn: (ctx: Context) => Promise<T>): Promise<T> {
+export async function withTimeout<T>(
+  ctx: Context,
+  timeoutMs: number,
+  what: string,
+  fn: (ctx: Context) => Promise<T>,
+): Promise<T> {
   const controller = new AbortController();
   const at = ctx.clock.now() + timeoutMs;
   const deadlineMs = ctx.deadlineMs === undefined ? at : Math.min(at, ctx.deadlineMs);

@@ -18,7 +18,11 @@ export class CodedError extends Error {
   readonly next: string;
   readonly terminal: boolean;
 
-  constructor(code: string, message: string, options: { readonly next: string; readonly terminal?: boolean; readonly cause?: unknown }) {
+  constructor(
+    code: string,
+    message: string,
+    options: { readonly next: string; readonly terminal?: boolean; readonly cause?: unknown },
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'CodedError';
     this.code = code;
@@ -60,7 +64,16 @@ export function assert(condition: unknown, message: string): asserts condition {
 }
 
 export const baseErrors = defineErrors({
-  Cancelled: { meaning: 'The caller gave up, or the program is stopping.', next: 'Run the command again; work that was begun goes on where it stopped.' },
-  DeadlineExceeded: { meaning: 'An operation did not finish within its time.', next: 'Look at what it waited for, then run it again, with a longer timeout where the command has one.' },
-  QueueFull: { meaning: 'A bounded queue has no room: the reader is slower than the writer.', next: 'Lower the load or wait; nothing that was accepted is lost.' },
+  Cancelled: {
+    meaning: 'The caller gave up, or the program is stopping.',
+    next: 'Run the command again; work that was begun goes on where it stopped.',
+  },
+  DeadlineExceeded: {
+    meaning: 'An operation did not finish within its time.',
+    next: 'Look at what it waited for, then run it again, with a longer timeout where the command has one.',
+  },
+  QueueFull: {
+    meaning: 'A bounded queue has no room: the reader is slower than the writer.',
+    next: 'Lower the load or wait; nothing that was accepted is lost.',
+  },
 });

@@ -34,7 +34,11 @@ export interface LogLine {
 }
 
 /** A logger that hands each line at or above `minimum` to `write`. Errors among the fields become their message and code. */
-export function createLogger(write: (line: LogLine) => void, minimum: LogLevel = 'info', fields: LogFields = {}): Logger {
+export function createLogger(
+  write: (line: LogLine) => void,
+  minimum: LogLevel = 'info',
+  fields: LogFields = {},
+): Logger {
   const at = (level: LogLevel) => (message: string, extra?: LogFields) => {
     if (order[level] >= order[minimum]) write({ level, message, fields: plain({ ...fields, ...extra }) });
   };

@@ -102,9 +102,14 @@ function exposeSeries(family: Family, one: Series, lines: string[]): void {
     lines.push(`${family.name}${render(one.labels)} ${one.value}`);
     return;
   }
-  family.bounds?.forEach((bound, index) => lines.push(`${family.name}_bucket${render({ ...one.labels, le: String(bound) })} ${one.buckets?.[index] ?? 0}`));
+  family.bounds?.forEach((bound, index) =>
+    lines.push(`${family.name}_bucket${render({ ...one.labels, le: String(bound) })} ${one.buckets?.[index] ?? 0}`),
+  );
   lines.push(`${family.name}_bucket${render({ ...one.labels, le: '+Inf' })} ${one.count ?? 0}`);
-  lines.push(`${family.name}_sum${render(one.labels)} ${one.value}`, `${family.name}_count${render(one.labels)} ${one.count ?? 0}`);
+  lines.push(
+    `${family.name}_sum${render(one.labels)} ${one.value}`,
+    `${family.name}_count${render(one.labels)} ${one.count ?? 0}`,
+  );
 }
 
 function render(labels: Labels): string {

@@ -32,7 +32,8 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
 
   /** Like push, but a full queue is an error (QueueFull). Items after close are dropped. */
   offer(item: T): void {
-    if (!this.#closed && !this.push(item)) throw baseErrors.error('QueueFull', `a queue of ${this.#limit} items is full`);
+    if (!this.#closed && !this.push(item))
+      throw baseErrors.error('QueueFull', `a queue of ${this.#limit} items is full`);
   }
 
   /** No more items; the reader gets what is left, then the end, or `error`. */

@@ -24,6 +24,7 @@ const suffixAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
 /** The suffix that Kubernetes appends for generateName: no vowels and no look-alikes (apimachinery util/rand). */
 export function nameSuffix(random: Random, length = 5): string {
   let out = '';
-  for (let index = 0; index < length; index++) out += suffixAlphabet[Math.floor(random.float() * suffixAlphabet.length)] ?? 'x';
+  for (let index = 0; index < length; index++)
+    out += suffixAlphabet[Math.floor(random.float() * suffixAlphabet.length)] ?? 'x';
   return out;
 }

@@ -21,7 +21,12 @@ export function backoffMs(policy: RetryPolicy, attempt: number, random: Random):
 /** Calls `fn` until it succeeds, `retryable` says no, or the attempts are used up; logs each retry. */
 export async function retry<T>(
   ctx: Context,
-  options: { readonly policy: RetryPolicy; readonly random: Random; readonly what: string; readonly retryable: (error: unknown) => boolean },
+  options: {
+    readonly policy: RetryPolicy;
+    readonly random: Random;
+    readonly what: string;
+    readonly retryable: (error: unknown) => boolean;
+  },
   fn: (ctx: Context, attempt: number) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
@@ -30,7 +35,13 @@ export async function retry<T>(
     } catch (error) {
       if (ctx.signal.aborted || attempt >= options.policy.attempts || !options.retryable(error)) throw error;
       const delayMs = backoffMs(options.policy, attempt, options.random);
-      ctx.log.warn('attempt failed, retrying', { what: options.what, attempt, attempts: options.policy.attempts, delayMs: Math.round(delayMs), error });
+      ctx.log.warn('attempt failed, retrying', {
+        what: options.what,
+        attempt,
+        attempts: options.policy.attempts,
+        delayMs: Math.round(delayMs),
+        error,
+      });
       await sleep(ctx, delayMs);
     }
   }

@@ -63,7 +63,9 @@ export interface Command {
   readonly examples?: readonly string[];
   readonly run: CommandHandler;
   /** Candidates for completion, by the names that `complete` fields use. */
-  readonly complete?: Readonly<Record<string, (ctx: Context, environment: CommandEnvironment) => Promise<readonly string[]>>>;
+  readonly complete?: Readonly<
+    Record<string, (ctx: Context, environment: CommandEnvironment) => Promise<readonly string[]>>
+  >;
 }
 
 /** A node: commands below it, each loaded when it is needed, so that start-up costs only what runs. */

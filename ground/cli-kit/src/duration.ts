@@ -1,6 +1,14 @@
 /** Go's durations, as Kubernetes flags take them: `90s`, `1h30m`, `250ms`. */
 
-const unitsMs: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const unitsMs: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
 
 /** Milliseconds, or undefined when the text is no duration. `0` needs no unit. */
 export function parseDurationMs(text: string): number | undefined {

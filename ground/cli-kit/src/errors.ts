@@ -5,5 +5,8 @@ export const cliErrors = defineErrors({
     meaning: 'The command line has an unknown option, a missing argument or a value of the wrong form.',
     next: 'Look at the command with --help.',
   },
-  UnknownOutputFormat: { meaning: 'The value of -o is not a format of this command.', next: 'Use one of the formats that the message names.' },
+  UnknownOutputFormat: {
+    meaning: 'The value of -o is not a format of this command.',
+    next: 'Use one of the formats that the message names.',
+  },
 });

@@ -5,7 +5,9 @@ import { parseDurationMs } from './duration.ts';
 import { cliErrors } from './errors.ts';
 
 /** What parsing gave: input to run with, or a text to print (help). */
-export type Parsed = { readonly kind: 'run'; readonly input: CommandInput } | { readonly kind: 'help'; readonly text: string };
+export type Parsed =
+  | { readonly kind: 'run'; readonly input: CommandInput }
+  | { readonly kind: 'help'; readonly text: string };
 
 /** Parses `argv` (without the command's own name). Throws UsageError. */
 export function parseCommand(
@@ -21,10 +23,18 @@ export function parseCommand(
   try {
     commander.parse(own, { from: 'user' });
   } catch (error) {
-    if (error instanceof CommanderError && error.code === 'commander.helpDisplayed') return { kind: 'help', text: help };
+    if (error instanceof CommanderError && error.code === 'commander.helpDisplayed')
+      return { kind: 'help', text: help };
     throw usage(path, error instanceof Error ? error.message.replace(/^error: /, '') : String(error));
   }
-  return { kind: 'run', input: { options: readOptions(path, specs, commander.opts(), env), args: commander.processedArgs.flat().filter(isText), rest } };
+  return {
+    kind: 'run',
+    input: {
+      options: readOptions(path, specs, commander.opts(), env),
+      args: commander.processedArgs.flat().filter(isText),
+      rest,
+    },
+  };
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';
@@ -35,14 +45,19 @@ function usage(path: readonly string[], message: string): Error {
 
 function toCommander(path: readonly string[], command: Command, write: (text: string) => void): Commander {
   const commander = new Commander(path.join(' '));
-  commander.description(command.description ?? command.summary).exitOverride().allowExcessArguments(false).showSuggestionAfterError(true);
+  commander
+    .description(command.description ?? command.summary)
+    .exitOverride()
+    .allowExcessArguments(false)
+    .showSuggestionAfterError(true);
   commander.configureOutput({ writeOut: write, writeErr: () => undefined });
   for (const arg of command.args ?? []) {
     const name = arg.variadic === true ? `${arg.name}...` : arg.name;
     commander.argument(arg.optional === true ? `[${name}]` : `<${name}>`, arg.help);
   }
   for (const spec of command.options ?? []) commander.addOption(toOption(spec));
-  if (command.examples !== undefined) commander.addHelpText('after', `\nExamples:\n${command.examples.map((line) => `  ${line}`).join('\n')}`);
+  if (command.examples !== undefined)
+    commander.addHelpText('after', `\nExamples:\n${command.examples.map((line) => `  ${line}`).join('\n')}`);
   return commander;
 }
 
@@ -54,7 +69,10 @@ function toOption(spec: OptionSpec): Option {
     spec.env === undefined ? '' : `env ${spec.env}`,
     spec.repeat === true ? 'may be repeated' : '',
   ].filter((note) => note !== '');
-  const option = new Option(`${short}--${spec.name}${value}`, notes.length === 0 ? spec.help : `${spec.help} (${notes.join(', ')})`);
+  const option = new Option(
+    `${short}--${spec.name}${value}`,
+    notes.length === 0 ? spec.help : `${spec.help} (${notes.join(', ')})`,
+  );
   if (spec.choices !== undefined) option.choices([...spec.choices]);
   if (spec.repeat === true) option.argParser((next: string, before: string[] | undefined) => [...(before ?? []), next]);
   return option;
@@ -87,10 +105,12 @@ function readValue(path: readonly string[], spec: OptionSpec, raw: string | bool
   }
   if (spec.kind === 'duration') {
     const ms = parseDurationMs(text);
-    if (ms === undefined) throw usage(path, `--${spec.name}: ${JSON.stringify(text)} is not a duration such as 30s or 1h30m`);
+    if (ms === undefined)
+      throw usage(path, `--${spec.name}: ${JSON.stringify(text)} is not a duration such as 30s or 1h30m`);
     return ms;
   }
-  if (spec.choices !== undefined && !spec.choices.includes(text)) throw usage(path, `--${spec.name}: ${JSON.stringify(text)} is not one of ${spec.choices.join(', ')}`);
+  if (spec.choices !== undefined && !spec.choices.includes(text))
+    throw usage(path, `--${spec.name}: ${JSON.stringify(text)} is not one of ${spec.choices.join(', ')}`);
   return text;
 }
 

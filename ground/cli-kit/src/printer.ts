@@ -30,7 +30,12 @@ export interface Listing<T> {
 }
 
 /** Renders one item (`single`) or many; json and yaml of many are a v1 List. */
-export function render<T>(listing: Listing<T>, items: readonly T[], format: string | undefined, single = false): string {
+export function render<T>(
+  listing: Listing<T>,
+  items: readonly T[],
+  format: string | undefined,
+  single = false,
+): string {
   switch (format) {
     case 'json':
       return `${JSON.stringify(wrap(items, single), undefined, 4)}\n`;

@@ -27,12 +27,25 @@ const show: Command = {
   complete: { names: () => Promise.resolve(['alpha', 'beta']) },
   run: (_ctx, input, { io }) => {
     if (input.args[0] === 'broken') throw errors.error('Broken', 'thing "broken" is broken');
-    const seen = { path: text(input, 'path'), verbose: flag(input, 'verbose'), count: number(input, 'count'), timeout: number(input, 'timeout'), users: texts(input, 'user'), args: input.args, rest: input.rest };
+    const seen = {
+      path: text(input, 'path'),
+      verbose: flag(input, 'verbose'),
+      count: number(input, 'count'),
+      timeout: number(input, 'timeout'),
+      users: texts(input, 'user'),
+      args: input.args,
+      rest: input.rest,
+    };
     io.out(JSON.stringify(seen));
     return Promise.resolve(undefined);
   },
 };
-const root: CommandGroup = { summary: 'A tool', commands: { thing: { summary: 'Things', commands: { show: { summary: show.summary, load: () => Promise.resolve(show) } } } } };
+const root: CommandGroup = {
+  summary: 'A tool',
+  commands: {
+    thing: { summary: 'Things', commands: { show: { summary: show.summary, load: () => Promise.resolve(show) } } },
+  },
+};
 const program = { name: 'tool', summary: 'A tool', version: '1.2.3', root };
 
 async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
@@ -43,13 +56,42 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
 
 describe('a program run from its table', () => {
   it('reads options, Go-style options, repeated ones and what stands after --', async () => {
-    const { code, out } = await run('thing', 'show', 'a', '-path=x', '-v', '--user', 'u1', '-user', 'u2', '--', '--path', 'y');
+    const { code, out } = await run(
+      'thing',
+      'show',
+      'a',
+      '-path=x',
+      '-v',
+      '--user',
+      'u1',
+      '-user',
+      'u2',
+      '--',
+      '--path',
+      'y',
+    );
     expect(code).toBe(0);
-    expect(JSON.parse(out)).toEqual({ path: 'x', verbose: true, count: 3, timeout: 90_000, users: ['u1', 'u2'], args: ['a'], rest: ['--path', 'y'] });
+    expect(JSON.parse(out)).toEqual({
+      path: 'x',
+      verbose: true,
+      count: 3,
+      timeout: 90_000,
+      users: ['u1', 'u2'],
+      args: ['a'],
+      rest: ['--path', 'y'],
+    });
   });
 
   it('answers 2 and the way to help for wrong usage', async () => {
-    for (const argv of [['thing', 'show'], ['thing', 'show', 'a', '--nope'], ['thing', 'show', 'a', '--count', 'x'], ['thing', 'show', 'a', '-o', 'xml'], ['thing', 'show', 'a', '--timeout', '5'], ['nope'], ['thing', 'show', 'a', 'b']]) {
+    for (const argv of [
+      ['thing', 'show'],
+      ['thing', 'show', 'a', '--nope'],
+      ['thing', 'show', 'a', '--count', 'x'],
+      ['thing', 'show', 'a', '-o', 'xml'],
+      ['thing', 'show', 'a', '--timeout', '5'],
+      ['nope'],
+      ['thing', 'show', 'a', 'b'],
+    ]) {
       const { code, err } = await run(...argv);
       expect({ argv, code }).toEqual({ argv, code: 2 });
       expect(err).toContain('--help');
@@ -80,13 +122,18 @@ describe('a program run from its table', () => {
 
   it('never throws anything but UsageError, whatever the words', () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(fc.string(), fc.constantFrom('--path', '-v', '--count', '-o', '--', 'a', '--user=x')), { maxLength: 8 }), (argv) => {
-        try {
-          parseCommand(['tool'], show, argv, {});
-        } catch (error) {
-          expect((error as { code?: string }).code).toBe('UsageError');
-        }
-      }),
+      fc.property(
+        fc.array(fc.oneof(fc.string(), fc.constantFrom('--path', '-v', '--count', '-o', '--', 'a', '--user=x')), {
+          maxLength: 8,
+        }),
+        (argv) => {
+          try {
+            parseCommand(['tool'], show, argv, {});
+          } catch (error) {
+            expect((error as { code?: string }).code).toBe('UsageError');
+          }
+        },
+      ),
       { interruptAfterTimeLimit: 2000 },
     );
   });
@@ -100,13 +147,30 @@ describe('durations', () => {
   });
 
   it('prints ages as kubectl does', () => {
-    const cases: readonly (readonly [number, string])[] = [[59_000, '59s'], [119_000, '119s'], [180_000, '3m'], [190_000, '3m10s'], [3_600_000 * 5, '5h'], [3_600_000 * 50, '2d2h'], [86_400_000 * 30, '30d'], [86_400_000 * 800, '2y70d']];
+    const cases: readonly (readonly [number, string])[] = [
+      [59_000, '59s'],
+      [119_000, '119s'],
+      [180_000, '3m'],
+      [190_000, '3m10s'],
+      [3_600_000 * 5, '5h'],
+      [3_600_000 * 50, '2d2h'],
+      [86_400_000 * 30, '30d'],
+      [86_400_000 * 800, '2y70d'],
+    ];
     for (const [ms, expected] of cases) expect(humanDuration(ms)).toBe(expected);
   });
 });
 
 describe('a table', () => {
   it('aligns columns and leaves no trailing blanks', () => {
-    expect(renderTable(['NAME', 'STATE'], [['long-name', 'READY'], ['x', '']])).toBe('NAME        STATE\nlong-name   READY\nx\n');
+    expect(
+      renderTable(
+        ['NAME', 'STATE'],
+        [
+          ['long-name', 'READY'],
+          ['x', ''],
+        ],
+      ),
+    ).toBe('NAME        STATE\nlong-name   READY\nx\n');
   });
 });

@@ -20,7 +20,12 @@ export interface Program {
 }
 
 /** Runs `argv` (without node and script). Never throws. */
-export async function runProgram(ctx: Context, program: Program, argv: readonly string[], environment: CommandEnvironment): Promise<number> {
+export async function runProgram(
+  ctx: Context,
+  program: Program,
+  argv: readonly string[],
+  environment: CommandEnvironment,
+): Promise<number> {
   try {
     return await dispatch(ctx, program, argv, environment);
   } catch (error) {
@@ -28,7 +33,12 @@ export async function runProgram(ctx: Context, program: Program, argv: readonly 
   }
 }
 
-async function dispatch(ctx: Context, program: Program, argv: readonly string[], environment: CommandEnvironment): Promise<number> {
+async function dispatch(
+  ctx: Context,
+  program: Program,
+  argv: readonly string[],
+  environment: CommandEnvironment,
+): Promise<number> {
   const { io } = environment;
   if (argv[0] === '--version' || argv[0] === 'version') {
     io.out(`${program.name} ${program.version}\n`);
@@ -53,15 +63,31 @@ async function dispatch(ctx: Context, program: Program, argv: readonly string[],
 }
 
 type Found =
-  | { readonly kind: 'command'; readonly path: readonly string[]; readonly command: Command; readonly argv: readonly string[] }
-  | { readonly kind: 'group'; readonly path: readonly string[]; readonly group: CommandGroup; readonly unknown: string | undefined };
+  | {
+      readonly kind: 'command';
+      readonly path: readonly string[];
+      readonly command: Command;
+      readonly argv: readonly string[];
+    }
+  | {
+      readonly kind: 'group';
+      readonly path: readonly string[];
+      readonly group: CommandGroup;
+      readonly unknown: string | undefined;
+    };
 
 async function resolve(program: Program, argv: readonly string[]): Promise<Found> {
   let group = program.root;
   const path = [program.name];
   for (const [index, word] of argv.entries()) {
     const entry = Object.hasOwn(group.commands, word) ? group.commands[word] : undefined;
-    if (entry === undefined) return { kind: 'group', path, group, unknown: word === '--help' || word === '-h' || word === 'help' ? undefined : word };
+    if (entry === undefined)
+      return {
+        kind: 'group',
+        path,
+        group,
+        unknown: word === '--help' || word === '-h' || word === 'help' ? undefined : word,
+      };
     path.push(word);
     if (!isGroup(entry)) return { kind: 'command', path, command: await entry.load(), argv: argv.slice(index + 1) };
     group = entry;
@@ -69,12 +95,21 @@ async function resolve(program: Program, argv: readonly string[]): Promise<Found
   return { kind: 'group', path, group, unknown: undefined };
 }
 
-function showGroup(path: readonly string[], group: CommandGroup, unknown: string | undefined, { io }: CommandEnvironment): number {
+function showGroup(
+  path: readonly string[],
+  group: CommandGroup,
+  unknown: string | undefined,
+  { io }: CommandEnvironment,
+): number {
   if (unknown !== undefined) {
-    throw cliErrors.error('UsageError', `${path.join(' ')}: unknown command ${JSON.stringify(unknown)}`, { next: `See '${path.join(' ')} --help'.` });
+    throw cliErrors.error('UsageError', `${path.join(' ')}: unknown command ${JSON.stringify(unknown)}`, {
+      next: `See '${path.join(' ')} --help'.`,
+    });
   }
   const rows = Object.entries(group.commands).map(([name, entry]) => [`  ${name}`, entry.summary]);
-  io.out(`Usage: ${path.join(' ')} COMMAND\n\n${group.summary}\n\n${renderTable(['Commands:', ''], rows)}\nUse '${path.join(' ')} COMMAND --help' for more.\n`);
+  io.out(
+    `Usage: ${path.join(' ')} COMMAND\n\n${group.summary}\n\n${renderTable(['Commands:', ''], rows)}\nUse '${path.join(' ')} COMMAND --help' for more.\n`,
+  );
   return exitCodes.ok;
 }
 
@@ -86,6 +121,7 @@ function reportFailure(ctx: Context, error: unknown, { io }: CommandEnvironment)
   }
   io.err(`error: ${describeError(error)}\n`);
   if (error instanceof CodedError) io.err(`next: ${error.next} (${error.code})\n`);
-  else if (!hasCode(error, (error as { code?: string }).code ?? '')) io.err(`${error instanceof Error ? (error.stack ?? '') : ''}\n`);
+  else if (!hasCode(error, (error as { code?: string }).code ?? ''))
+    io.err(`${error instanceof Error ? (error.stack ?? '') : ''}\n`);
   return hasCode(error, 'UsageError') ? exitCodes.usage : exitCodes.failed;
 }

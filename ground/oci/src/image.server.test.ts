@@ -19,7 +19,16 @@ const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 const spec: ImageSpec = {
   name: 'example.org/app:1',
   architecture: 'amd64',
-  layers: [{ comment: 'files', entries: [{ kind: 'folder', path: 'etc', mode: 0o755 }, { kind: 'file', path: 'etc/hosts', mode: 0o644, content: text('127.0.0.1 localhost\n') }, { kind: 'symlink', path: 'etc/link', target: 'hosts' }] }],
+  layers: [
+    {
+      comment: 'files',
+      entries: [
+        { kind: 'folder', path: 'etc', mode: 0o755 },
+        { kind: 'file', path: 'etc/hosts', mode: 0o644, content: text('127.0.0.1 localhost\n') },
+        { kind: 'symlink', path: 'etc/link', target: 'hosts' },
+      ],
+    },
+  ],
   entrypoint: ['/app'],
   env: ['PATH=/bin'],
   user: '65532:65532',
@@ -40,9 +49,13 @@ describe('an image layout', () => {
   it('names the image for containerd and carries an SBOM that refers to it', async () => {
     const at = join(folder(), 'a');
     const { digest } = await writeImage(at, spec);
-    const index = JSON.parse(readFileSync(join(at, 'index.json'), 'utf8')) as { manifests: { digest: string; annotations?: Record<string, string> }[] };
+    const index = JSON.parse(readFileSync(join(at, 'index.json'), 'utf8')) as {
+      manifests: { digest: string; annotations?: Record<string, string> }[];
+    };
     expect(index.manifests[0]?.annotations?.['io.containerd.image.name']).toBe('example.org/app:1');
-    const sbom = JSON.parse(readFileSync(join(at, 'blobs/sha256', (index.manifests[1]?.digest ?? '').slice(7)), 'utf8')) as { subject: { digest: string } };
+    const sbom = JSON.parse(
+      readFileSync(join(at, 'blobs/sha256', (index.manifests[1]?.digest ?? '').slice(7)), 'utf8'),
+    ) as { subject: { digest: string } };
     expect(sbom.subject.digest).toBe(digest);
   });
 
@@ -51,8 +64,13 @@ describe('an image layout', () => {
     await writeImage(at, spec);
     await writeImage(at, { ...spec, name: 'example.org/other:1', compression: 'none' });
     await writeImage(at, { ...spec, user: '1:1' });
-    const index = JSON.parse(readFileSync(join(at, 'index.json'), 'utf8')) as { manifests: { annotations?: Record<string, string> }[] };
-    expect(index.manifests.flatMap((one) => one.annotations?.['io.containerd.image.name'] ?? []).sort()).toEqual(['example.org/app:1', 'example.org/other:1']);
+    const index = JSON.parse(readFileSync(join(at, 'index.json'), 'utf8')) as {
+      manifests: { annotations?: Record<string, string> }[];
+    };
+    expect(index.manifests.flatMap((one) => one.annotations?.['io.containerd.image.name'] ?? []).sort()).toEqual([
+      'example.org/app:1',
+      'example.org/other:1',
+    ]);
     expect(index.manifests).toHaveLength(4);
   });
 
@@ -65,11 +83,19 @@ describe('an image layout', () => {
 describe('a tar archive', () => {
   it('is what tar reads, whatever the names and contents', () => {
     const name = fc.stringMatching(/^[a-z][a-z0-9._-]{0,59}$/);
-    const file = fc.record({ parts: fc.array(name, { minLength: 1, maxLength: 3 }), content: fc.uint8Array({ maxLength: 1500 }) });
+    const file = fc.record({
+      parts: fc.array(name, { minLength: 1, maxLength: 3 }),
+      content: fc.uint8Array({ maxLength: 1500 }),
+    });
     fc.assert(
       fc.property(fc.uniqueArray(file, { maxLength: 4, selector: (one) => one.parts[0] ?? '' }), (files) => {
         const at = folder();
-        const entries: TarEntry[] = files.map((one) => ({ kind: 'file', path: one.parts.join('/'), mode: 0o600, content: one.content }));
+        const entries: TarEntry[] = files.map((one) => ({
+          kind: 'file',
+          path: one.parts.join('/'),
+          mode: 0o600,
+          content: one.content,
+        }));
         writeFileSync(join(at, 'x.tar'), Buffer.concat([...tar(entries, 1)]));
         execFileSync('tar', ['xf', 'x.tar'], { cwd: at });
         for (const one of files) expect(readFileSync(join(at, one.parts.join('/')))).toEqual(Buffer.from(one.content));
@@ -80,7 +106,11 @@ describe('a tar archive', () => {
 
   it('splits long names and refuses what does not fit', () => {
     const long = `${'d'.repeat(120)}/${'f'.repeat(90)}`;
-    expect([...tar([{ kind: 'file', path: long, mode: 0o644, content: new Uint8Array(0) }], 0)].length).toBeGreaterThan(1);
-    expect(() => [...tar([{ kind: 'file', path: 'f'.repeat(200), mode: 0o644, content: new Uint8Array(0) }], 0)]).toThrow(/does not fit/);
+    expect([...tar([{ kind: 'file', path: long, mode: 0o644, content: new Uint8Array(0) }], 0)].length).toBeGreaterThan(
+      1,
+    );
+    expect(() => [
+      ...tar([{ kind: 'file', path: 'f'.repeat(200), mode: 0o644, content: new Uint8Array(0) }], 0),
+    ]).toThrow(/does not fit/);
   });
 });

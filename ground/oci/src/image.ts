@@ -55,7 +55,8 @@ const manifestType = 'application/vnd.oci.image.manifest.v1+json';
  * replaced. Errors: ImageTargetExists, TarNameTooLong.
  */
 export async function writeImage(folder: string, spec: ImageSpec): Promise<WrittenImage> {
-  if (existsSync(folder) && !existsSync(join(folder, 'oci-layout'))) throw ociErrors.error('ImageTargetExists', `${folder} exists and is no OCI image layout`);
+  if (existsSync(folder) && !existsSync(join(folder, 'oci-layout')))
+    throw ociErrors.error('ImageTargetExists', `${folder} exists and is no OCI image layout`);
   await mkdir(join(folder, 'blobs/sha256'), { recursive: true });
   const blobs = new BlobFolder(folder);
   const layers: Descriptor[] = [];
@@ -64,14 +65,28 @@ export async function writeImage(folder: string, spec: ImageSpec): Promise<Writt
     const archive = Buffer.concat([...tar(layer.entries, spec.createdSeconds)]);
     diffIds.push(sha256(archive));
     const type = 'application/vnd.oci.image.layer.v1.tar';
-    layers.push(await (spec.compression === 'gzip' ? blobs.add(`${type}+gzip`, gzipSync(archive, { level: 6 })) : blobs.add(type, archive)));
+    layers.push(
+      await (spec.compression === 'gzip'
+        ? blobs.add(`${type}+gzip`, gzipSync(archive, { level: 6 }))
+        : blobs.add(type, archive)),
+    );
   }
   const config = await blobs.addJson('application/vnd.oci.image.config.v1+json', configOf(spec, diffIds));
   const manifest = await blobs.addJson(manifestType, { schemaVersion: 2, mediaType: manifestType, config, layers });
   const sbom = await writeSbom(blobs, spec, manifest);
-  const named = { ...manifest, platform: { architecture: spec.architecture, os: 'linux' }, annotations: { 'org.opencontainers.image.ref.name': spec.name, 'io.containerd.image.name': spec.name } };
-  const others = (await readIndex(folder)).filter((one) => one.annotations?.[sbomOf] !== spec.name && one.annotations?.['io.containerd.image.name'] !== spec.name);
-  const index = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: [...others, named, sbom] };
+  const named = {
+    ...manifest,
+    platform: { architecture: spec.architecture, os: 'linux' },
+    annotations: { 'org.opencontainers.image.ref.name': spec.name, 'io.containerd.image.name': spec.name },
+  };
+  const others = (await readIndex(folder)).filter(
+    (one) => one.annotations?.[sbomOf] !== spec.name && one.annotations?.['io.containerd.image.name'] !== spec.name,
+  );
+  const index = {
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.index.v1+json',
+    manifests: [...others, named, sbom],
+  };
   await writeFile(join(folder, 'index.json'), JSON.stringify(index));
   await writeFile(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
   return { digest: manifest.digest, bytes: blobs.bytes };
@@ -82,14 +97,23 @@ const sbomOf = 'dev.polyanthus.sbom-of';
 
 async function readIndex(folder: string): Promise<readonly Descriptor[]> {
   if (!existsSync(join(folder, 'index.json'))) return [];
-  return (JSON.parse(await readFile(join(folder, 'index.json'), 'utf8')) as { readonly manifests: readonly Descriptor[] }).manifests;
+  return (
+    JSON.parse(await readFile(join(folder, 'index.json'), 'utf8')) as { readonly manifests: readonly Descriptor[] }
+  ).manifests;
 }
 
 async function writeSbom(blobs: BlobFolder, spec: ImageSpec, subject: Descriptor): Promise<Descriptor> {
   const artifactType = 'application/vnd.cyclonedx+json';
   const empty = await blobs.add('application/vnd.oci.empty.v1+json', Buffer.from('{}'));
   const document = await blobs.addJson(artifactType, spec.sbom);
-  const manifest = await blobs.addJson(manifestType, { schemaVersion: 2, mediaType: manifestType, artifactType, config: empty, layers: [document], subject });
+  const manifest = await blobs.addJson(manifestType, {
+    schemaVersion: 2,
+    mediaType: manifestType,
+    artifactType,
+    config: empty,
+    layers: [document],
+    subject,
+  });
   return { ...manifest, artifactType, annotations: { [sbomOf]: spec.name } };
 }
 

@@ -51,7 +51,8 @@ function octal(bytes: Buffer, value: number, at: number, width: number): void {
 function splitName(path: string): readonly [prefix: string, name: string] {
   if (Buffer.byteLength(path) <= 100) return ['', path];
   for (let slash = path.indexOf('/'); slash >= 0 && slash < path.length - 1; slash = path.indexOf('/', slash + 1)) {
-    if (Buffer.byteLength(path.slice(slash + 1)) <= 100 && Buffer.byteLength(path.slice(0, slash)) <= 155) return [path.slice(0, slash), path.slice(slash + 1)];
+    if (Buffer.byteLength(path.slice(slash + 1)) <= 100 && Buffer.byteLength(path.slice(0, slash)) <= 155)
+      return [path.slice(0, slash), path.slice(slash + 1)];
   }
   throw ociErrors.error('TarNameTooLong', `path ${JSON.stringify(path)} does not fit into a tar header`);
 }
