@@ -132,6 +132,8 @@ async function letAgentIn(
     fleet: hub.fleet,
     membership: name,
     membershipUid: made.membership.metadata.uid ?? '',
+    version: made.facts.version,
+    ceiling: made.membership.spec?.ceiling ?? 'full',
     hubUrl: text(input, 'hub-url') ?? hub.url,
     hubCaPem: await caPemOf(hub.context),
     image: requiredText(input, 'image'),

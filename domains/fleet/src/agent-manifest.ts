@@ -1,10 +1,10 @@
 /** The objects that an agent needs in its member, as data: one Deployment a role, each with its own account and rights. */
+import { createHash } from 'node:crypto';
+import { enrolmentAudience, type AgentSubjects } from '@polyanthus/engine-tunnel/enrolment';
 import type { PolicyRule } from '@polyanthus/kube-kinds/core';
 import { agentNamespace, ownedLabel, projectLabel } from '@polyanthus/kube-kinds/own/ownership';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
-
-/** Audience of the ServiceAccount tokens that an agent enrols with. */
-export const enrolmentAudience = 'polyanthus-hub';
+import { impersonationRules } from './impersonation-rules.ts';
 
 /** A role of the agent and what it may do in the member. */
 export interface AgentRole {
@@ -12,40 +12,39 @@ export interface AgentRole {
   readonly clusterRules: readonly PolicyRule[];
 }
 
+/** Which cluster this is; its name is the only thing that both roles must read of it. */
+const clusterName: PolicyRule = {
+  apiGroups: [''],
+  resources: ['namespaces'],
+  resourceNames: ['kube-system'],
+  verbs: ['get'],
+};
+
 /**
  * The tunnel role acts as others and can read nothing itself, least of all a Secret. The fleet role makes namespaces and
- * bindings; `bind` and `escalate` let it hand out roles that it does not hold.
+ * bindings; `bind` lets it hand out roles that it does not hold. It deletes no namespace (docs/adr/0003).
  */
-export const agentRoles: readonly AgentRole[] = [
-  {
-    name: 'tunnel',
-    clusterRules: [
-      { apiGroups: [''], resources: ['users', 'groups', 'serviceaccounts'], verbs: ['impersonate'] },
-      { apiGroups: ['authentication.k8s.io'], resources: ['uids', 'userextras/*'], verbs: ['impersonate'] },
-      {
-        nonResourceURLs: ['/version', '/readyz', '/openid/v1/jwks', '/.well-known/openid-configuration'],
-        verbs: ['get'],
-      },
-      { apiGroups: [''], resources: ['nodes'], verbs: ['list'] },
-    ],
-  },
-  {
-    name: 'fleet',
-    clusterRules: [
-      {
-        apiGroups: [''],
-        resources: ['namespaces'],
-        verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
-      },
-      {
-        apiGroups: ['rbac.authorization.k8s.io'],
-        resources: ['rolebindings', 'clusterrolebindings'],
-        verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
-      },
-      { apiGroups: ['rbac.authorization.k8s.io'], resources: ['clusterroles'], verbs: ['bind'] },
-    ],
-  },
-];
+export function agentRoles(member: {
+  readonly version: string;
+  readonly ceiling: 'full' | 'readonly';
+}): readonly AgentRole[] {
+  const keep = ['get', 'list', 'watch', 'create', 'patch'];
+  return [
+    { name: 'tunnel', clusterRules: [...impersonationRules(member.version, member.ceiling), clusterName] },
+    {
+      name: 'fleet',
+      clusterRules: [
+        { apiGroups: [''], resources: ['namespaces'], verbs: keep },
+        {
+          apiGroups: ['rbac.authorization.k8s.io'],
+          resources: ['rolebindings', 'clusterrolebindings'],
+          verbs: [...keep, 'delete'],
+        },
+        { apiGroups: ['rbac.authorization.k8s.io'], resources: ['clusterroles'], verbs: ['bind'] },
+      ],
+    },
+  ];
+}
 
 /**
  * What the manifest is made for. It holds no secret: the agent enrols with its ServiceAccount token, which the hub checks
@@ -55,6 +54,9 @@ export interface AgentManifestOptions {
   readonly fleet: string;
   readonly membership: string;
   readonly membershipUid: string;
+  /** Of the member's API server: `v1.37.2`. */
+  readonly version: string;
+  readonly ceiling: 'full' | 'readonly';
   readonly hubUrl: string;
   readonly hubCaPem: string;
   readonly image: string;
@@ -81,7 +83,7 @@ export function agentManifest(options: AgentManifestOptions): readonly KubeObjec
       'hub-ca.pem': options.hubCaPem,
     },
   };
-  return [namespace, configuration, ...agentRoles.flatMap((role) => roleObjects(role, options, at))];
+  return [namespace, configuration, ...agentRoles(options).flatMap((role) => roleObjects(role, options, at))];
 }
 
 function roleObjects(
