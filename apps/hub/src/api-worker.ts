@@ -17,6 +17,7 @@ import { startWorkerFromSource, type StartWorker } from '@polyanthus/kube-server
 import type { UserInfo } from '@polyanthus/kube-access/user';
 import { administratorsGroup } from './administrators.ts';
 import type { ClusterSecrets } from './data-directory.ts';
+import { createKubeletDialer } from './kubelet-dialer.ts';
 import { runWorker } from './worker-main.ts';
 import type { ApiWorkerData } from './worker-messages.ts';
 
@@ -26,23 +27,43 @@ const certificateTtlMs = 365 * 86_400_000;
 function identityOf(secrets: ClusterSecrets): ClusterIdentity {
   return {
     authority: loadAuthority({ certificatePem: secrets.caCertificatePem, keyPem: secrets.caKeyPem }, systemRandom),
-    tokenIssuer: { issuer: tokenIssuerName, signingKeyPem: secrets.tokenKeyPem, publicKeyPems: [secrets.tokenPublicKeyPem] },
+    tokenIssuer: {
+      issuer: tokenIssuerName,
+      signingKeyPem: secrets.tokenKeyPem,
+      publicKeyPems: [secrets.tokenPublicKeyPem],
+    },
   };
 }
 
 /** Only the unix socket may say who somebody is. */
 function withoutRemoteHeaders(handler: Handler): Handler {
-  return (ctx, request) => handler(ctx, { ...request, headers: Object.fromEntries(Object.entries(request.headers).filter(([name]) => !name.startsWith('x-remote-'))) });
+  return (ctx, request) =>
+    handler(ctx, {
+      ...request,
+      headers: Object.fromEntries(Object.entries(request.headers).filter(([name]) => !name.startsWith('x-remote-'))),
+    });
 }
 
 /** At the hub an ordinary user with a binding, since nobody enters a member as system:masters; master of demo clusters. */
-const administrator = (cluster: string): UserInfo => ({ username: 'polyanthus:admin', groups: [cluster === 'hub' ? administratorsGroup : 'system:masters'] });
+const administrator = (cluster: string): UserInfo => ({
+  username: 'polyanthus:admin',
+  groups: [cluster === 'hub' ? administratorsGroup : 'system:masters'],
+});
 
 async function servePort(ctx: Context, cluster: LogicalCluster, port: number): Promise<RunningServer> {
   const { authority } = await cluster.identity();
   const key = await generateKey();
-  const cert = await authority.issueServer(ctx.clock.now(), { names: ['localhost', 'kubernetes.default.svc'], ips: ['127.0.0.1', '::1'], publicKeyPem: key.publicKeyPem, ttlMs: certificateTtlMs });
-  return serve(ctx, { handler: withoutRemoteHeaders(cluster.handler), listen: { host: '127.0.0.1', port }, tls: { cert, key: key.privateKeyPem, clientCas: [authority.certificatePem] } });
+  const cert = await authority.issueServer(ctx.clock.now(), {
+    names: ['localhost', 'kubernetes.default.svc'],
+    ips: ['127.0.0.1', '::1'],
+    publicKeyPem: key.publicKeyPem,
+    ttlMs: certificateTtlMs,
+  });
+  return serve(ctx, {
+    handler: withoutRemoteHeaders(cluster.handler),
+    listen: { host: '127.0.0.1', port },
+    tls: { cert, key: key.privateKeyPem, clientCas: [authority.certificatePem] },
+  });
 }
 
 /** In a bundle the store's thread is a file beside this one. */
@@ -52,14 +73,26 @@ const startStoreThread: StartWorker = (given) => {
 };
 
 await runWorker(async (ctx) => {
-  const store = await openSqliteStore(ctx, { directory: data.storeDirectory, clock: ctx.clock, startWorker: startStoreThread });
+  const store = await openSqliteStore(ctx, {
+    directory: data.storeDirectory,
+    clock: ctx.clock,
+    startWorker: startStoreThread,
+  });
   const server = await createApiServer({ store, random: systemRandom });
   const ports: Record<string, number> = {};
   const listeners: RunningServer[] = [];
   for (const [name, secrets] of Object.entries(data.secrets)) {
     const served = data.served.find((one) => one.name === name);
     if (served === undefined && name !== 'hub') continue;
-    const cluster = await server.createCluster(ctx, name, { identity: identityOf(secrets), authenticators: [remoteHeadersAuthenticator], staticTokens: [{ token: data.adminToken, user: administrator(name) }] });
+    const identity = identityOf(secrets);
+    // The hub's own cluster has no nodes.
+    const dialKubelet = served === undefined ? {} : { dialKubelet: await createKubeletDialer(ctx, identity.authority) };
+    const cluster = await server.createCluster(ctx, name, {
+      identity,
+      authenticators: [remoteHeadersAuthenticator],
+      staticTokens: [{ token: data.adminToken, user: administrator(name) }],
+      ...dialKubelet,
+    });
     if (served === undefined) continue;
     const listener = await servePort(ctx, cluster, served.port);
     ports[name] = listener.port;

@@ -14,6 +14,7 @@ import type { SimNode } from '@polyanthus/kube-sim/node/node';
 import { startSimulation } from '@polyanthus/kube-sim/simulation';
 import type { ClusterSecrets } from './data-directory.ts';
 import { hubErrors } from './errors.ts';
+import { isKubeletClient } from './kubelet-dialer.ts';
 import type { ServedCluster } from './worker-messages.ts';
 
 /** What the simulation works with. */
@@ -24,7 +25,11 @@ export interface SimulatedOptions {
 }
 
 /** Starts them; `stopped` resolves when all has ended. */
-export async function startSimulatedNodes(ctx: Context, cluster: ServedCluster, options: SimulatedOptions): Promise<{ readonly stopped: Promise<void> }> {
+export async function startSimulatedNodes(
+  ctx: Context,
+  cluster: ServedCluster,
+  options: SimulatedOptions,
+): Promise<{ readonly stopped: Promise<void> }> {
   const { client, secrets, metrics } = options;
   if (secrets === undefined) throw hubErrors.error('WorkerFailed', `cluster ${cluster.name} has no keys`);
   const authority = loadAuthority({ certificatePem: secrets.caCertificatePem, keyPem: secrets.caKeyPem }, systemRandom);
@@ -34,15 +39,29 @@ export async function startSimulatedNodes(ctx: Context, cluster: ServedCluster, 
   const nodes: SimNode[] = [];
   for (const node of cluster.nodes) {
     const key = await generateKey();
-    const cert = await authority.issueServer(ctx.clock.now(), { names: [node.name], ips: ['127.0.0.1'], publicKeyPem: key.publicKeyPem, ttlMs: 365 * 86_400_000 });
+    const cert = await authority.issueServer(ctx.clock.now(), {
+      names: [node.name],
+      ips: ['127.0.0.1'],
+      publicKeyPem: key.publicKeyPem,
+      ttlMs: 365 * 86_400_000,
+    });
     const handler = createKubeletHandler({
       pods: () => podCache.list().filter((pod) => pod.spec.nodeName === node.name),
       behaviour: (pod) => demoContainer(pod.metadata.name ?? '', startedMs),
-      // The server has verified the certificate against the cluster's CA: only its API server has one for this name.
-      authenticate: async (request) => request.peer.certificate !== undefined,
+      // The server has verified the certificate against the cluster's CA.
+      authenticate: async (request) => isKubeletClient(request.peer.certificate),
     });
-    const server = await serve(ctx, { handler, listen: { host: '127.0.0.1', port: 0 }, tls: { cert, key: key.privateKeyPem, clientCas: [authority.certificatePem] } });
-    nodes.push({ name: node.name, zone: node.zone, kubeletPort: server.port, providerId: `simulated://${cluster.name}/${node.name}` });
+    const server = await serve(ctx, {
+      handler,
+      listen: { host: '127.0.0.1', port: 0 },
+      tls: { cert, key: key.privateKeyPem, clientCas: [authority.certificatePem] },
+    });
+    nodes.push({
+      name: node.name,
+      zone: node.zone,
+      kubeletPort: server.port,
+      providerId: `simulated://${cluster.name}/${node.name}`,
+    });
   }
   return startSimulation(ctx, { client, nodes, random: systemRandom, metrics });
 }
