@@ -22,6 +22,7 @@ export const nullLogger: Logger = {
   with: () => nullLogger,
 };
 
+/** How much a line matters; a logger drops what is below its own level. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 const order: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };

@@ -56,6 +56,6 @@ export function render<T>(
   }
 }
 
-function wrap<T>(items: readonly T[], single: boolean): unknown {
+function wrap(items: readonly unknown[], single: boolean): unknown {
   return single && items.length === 1 ? items[0] : { apiVersion: 'v1', kind: 'List', metadata: {}, items };
 }

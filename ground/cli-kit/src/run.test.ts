@@ -1,6 +1,6 @@
 import { background } from '@polyanthus/ground-base/context';
 import { defineErrors } from '@polyanthus/ground-base/errors';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Command, CommandGroup } from './command.ts';
 import { humanDuration, parseDurationMs } from './duration.ts';

@@ -20,6 +20,7 @@ export interface Peer {
   readonly certificate?: Uint8Array;
 }
 
+/** A request as every hop of the product sees it, whichever HTTP version or in-process call carried it. */
 export interface HttpRequest {
   /** Upper case. */
   readonly method: string;
@@ -29,6 +30,7 @@ export interface HttpRequest {
   readonly body: Body;
 }
 
+/** The answer to a request: its head is complete, its body comes as it is read. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers: HeaderValues;

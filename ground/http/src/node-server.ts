@@ -32,6 +32,7 @@ export interface ServeOptions {
   readonly renderError?: RenderError;
 }
 
+/** A listening server: where it listens, and how to end it. */
 export interface RunningServer {
   /** `127.0.0.1:6443`, `[::1]:6443`, or the socket's path. */
   readonly address: string;

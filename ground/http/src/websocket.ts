@@ -19,6 +19,7 @@ import {
   type WebSocketRole,
 } from './websocket-frames.ts';
 
+/** What one end of a WebSocket may be told; every limit has a default in `limits.ts`. */
 export interface WebSocketOptions {
   readonly role: WebSocketRole;
   /** What was read after the handshake. */

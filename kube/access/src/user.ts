@@ -10,6 +10,7 @@ export interface UserInfo {
 /** The one user of a request that showed no credentials. */
 export const anonymous: UserInfo = { username: 'system:anonymous', groups: ['system:unauthenticated'] };
 
+/** What an authorizer is asked about: who, which verb, and a resource or a path (apiserver `authorizer.Attributes`). */
 export type Attributes =
   | {
       readonly kind: 'resource';

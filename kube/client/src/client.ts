@@ -5,6 +5,7 @@ import type { JsonValue, KubeList, KubeObject } from '@polyanthus/kube-objects/m
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
 import type { Status } from '@polyanthus/kube-objects/status';
 
+/** Which object of a kind: its name, and its namespace where the kind has one. */
 export interface ObjectKey {
   /** Absent for cluster-scoped kinds. */
   readonly namespace?: string | undefined;
@@ -22,12 +23,14 @@ export interface ListOptions {
   readonly resourceVersionMatch?: 'Exact' | 'NotOlderThan' | undefined;
 }
 
+/** What to watch and from where; a watch has no pages. */
 export interface WatchOptions extends Omit<ListOptions, 'limit' | 'continue'> {
   readonly allowBookmarks?: boolean | undefined;
   readonly sendInitialEvents?: boolean | undefined;
   readonly timeoutSeconds?: number | undefined;
 }
 
+/** What every write may carry, as query parameters of the API. */
 export interface WriteOptions {
   readonly fieldManager?: string | undefined;
   readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict' | undefined;

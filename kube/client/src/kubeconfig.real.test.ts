@@ -50,7 +50,7 @@ async function inlined(fields: Record<string, unknown>): Promise<Record<string, 
     if (isFile) out[`${key}-data`] = (await readFile(value as string)).toString('base64');
     // kubectl resolves a command when it runs it, and shows it as it stands in the file.
     else if (key === 'exec' && isAbsolute((value as ExecFields).command ?? ''))
-      out[key] = { ...value, command: `./bin/${basename((value as ExecFields).command ?? '')}` };
+      out[key] = { ...(value as ExecFields), command: `./bin/${basename((value as ExecFields).command ?? '')}` };
     else out[key] = value;
   }
   return out;

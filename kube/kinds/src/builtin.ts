@@ -28,6 +28,7 @@ interface KindFacts extends ResourceType {
   readonly openApiName: string;
 }
 
+/** One built-in kind with all that serving, printing and selecting it needs. */
 export interface BuiltinKind extends Omit<KindFacts, keyof ResourceType> {
   readonly type: ResourceType;
   readonly schema: Schema;

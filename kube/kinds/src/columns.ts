@@ -4,6 +4,7 @@ import { parseJsonPath, type JsonPath } from '@polyanthus/kube-objects/json-path
 import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
 import { age } from './ages.ts';
 
+/** One column of a Table, as `kubectl get` shows it (meta.k8s.io TableColumnDefinition and its cell). */
 export interface TableColumn {
   readonly name: string;
   /** OpenAPI type of the cells: `string`, `integer`, `number`, `boolean`, `date`. */

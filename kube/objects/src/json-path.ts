@@ -6,6 +6,7 @@ import { isList, isObject, member } from './json-value.ts';
 import type { JsonValue } from './meta.ts';
 import { statusError, type StatusError } from './status.ts';
 
+/** A parsed path, applied to many objects. */
 export interface JsonPath {
   readonly text: string;
   /** All values found, in order. */

@@ -2,10 +2,12 @@
 
 /** A JSON value. Integers beyond 2^53 are `bigint` where the exact parser made it (see exact-json.ts). */
 export type JsonValue = null | boolean | number | bigint | string | readonly JsonValue[] | JsonObject;
+/** A JSON object whose values are not known yet. */
 export interface JsonObject {
   readonly [key: string]: JsonValue | undefined;
 }
 
+/** Who owns an object, as metadata.ownerReferences has it. */
 export interface OwnerReference {
   readonly apiVersion: string;
   readonly kind: string;
@@ -25,6 +27,7 @@ export interface ManagedFieldsEntry {
   readonly subresource?: string;
 }
 
+/** The metadata of every object; a field is absent when the API server left it out. */
 export interface ObjectMeta {
   readonly name?: string;
   readonly generateName?: string;
@@ -55,6 +58,7 @@ export interface ListMeta {
   readonly remainingItemCount?: number;
 }
 
+/** A list as the API answers it. */
 export interface KubeList<T extends KubeObject = KubeObject> {
   readonly apiVersion: string;
   readonly kind: string;

@@ -10,6 +10,7 @@ export interface LabelRequirement {
   readonly operator: LabelOperator;
   readonly values: readonly string[];
 }
+/** A parsed label selector: asks labels, and says what it asks. */
 export interface LabelSelectorMatcher {
   matches(labels: Readonly<Record<string, string>> | undefined): boolean;
   /** Sorted by key. Empty: everything matches (unless the selector is "nothing"). */
@@ -23,6 +24,7 @@ export interface FieldRequirement {
   readonly operator: '=' | '!=';
   readonly value: string;
 }
+/** A parsed field selector: asks field values, and says what it asks. */
 export interface FieldSelectorMatcher {
   /** Absent fields count as empty. */
   matches(fields: Readonly<Record<string, string>>): boolean;

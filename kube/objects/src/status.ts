@@ -23,6 +23,7 @@ export type StatusReason =
   | 'StoreReadError'
   | '';
 
+/** One reason among several of a failed request (meta/v1 StatusCause). */
 export interface StatusCause {
   readonly reason?: string;
   readonly message?: string;
@@ -38,6 +39,7 @@ export interface StatusDetails {
   readonly retryAfterSeconds?: number;
 }
 
+/** The body of a failed request, and of some that went well (meta/v1 Status). */
 export interface Status {
   readonly apiVersion: 'v1';
   readonly kind: 'Status';

@@ -29,6 +29,7 @@ export interface ApiServer {
 
 const prefix = /^\/clusters\/([^/?]+)/;
 
+/** An API server over a store: many logical clusters in one process, none before `createCluster`. */
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const builtin = indexDefinitions(await builtinDefinitions());
   const random = options.random ?? systemRandom;

@@ -11,6 +11,7 @@ import { createClusterIdentity, type ClusterIdentity } from './access/identity.t
 import { bootstrap } from './bootstrap/bootstrap.ts';
 import { Cluster } from './cluster.ts';
 import { CrdController } from './crd/controller.ts';
+import type { AuditSink } from './pipeline/audit.ts';
 import { createInFlight, defaultInFlight } from './pipeline/in-flight.ts';
 import { serveRequest } from './pipeline/serve.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
@@ -18,6 +19,7 @@ import { Registry } from './registry/registry.ts';
 import type { KubeletDialer } from './subresources/kubelet.ts';
 import type { Store } from './store/store.ts';
 
+/** One cluster of the server: its handler, its CA, its keys. */
 export interface LogicalCluster {
   readonly name: string;
   /** Serves this cluster at the root path; callers prove who they are. */
@@ -36,6 +38,8 @@ export interface ClusterOptions extends Omit<AuthenticationOptions, 'identity'> 
   readonly identity?: ClusterIdentity;
   /** How exec, attach, port-forward and logs reach the nodes. */
   readonly dialKubelet?: KubeletDialer;
+  /** Told of every finished request. */
+  readonly audit?: AuditSink;
 }
 
 export interface LogicalClusterOptions extends ClusterOptions {
@@ -67,10 +71,12 @@ export async function createLogicalCluster(ctx: Context, options: LogicalCluster
     defaultInFlight,
     metrics.gauge('apiserver_current_inflight_requests', 'Requests at work now.'),
   );
+  const requests = metrics.counter('apiserver_request_total', 'Requests answered.');
+  const pipeline = { cluster, limits, requests, ...(options.audit === undefined ? {} : { audit: options.audit }) };
   const serve =
     (authenticate: Authenticate): Handler =>
     (inner, request) =>
-      serveRequest(inner, { cluster, authenticate, limits }, request);
+      serveRequest(inner, { ...pipeline, authenticate }, request);
   return {
     name,
     identity,

@@ -22,6 +22,7 @@ export interface PortForwardTarget {
   readonly random: Random;
 }
 
+/** An open port-forward: each connection to a port of the pod is a Duplex of its own. */
 export interface PortForwardSession {
   readonly protocol: 'websocket' | 'spdy';
   /**

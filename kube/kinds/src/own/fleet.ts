@@ -5,6 +5,7 @@
 import type { Condition, KubeObject } from '@polyanthus/kube-objects/meta';
 import { resourceType } from '@polyanthus/kube-objects/resource';
 
+/** API group of the hub's own kinds. */
 export const fleetGroup = 'fleet.polyanthus.dev';
 
 /** A cluster that belongs to the fleet. Its own metadata.uid is the identity; the name may be used again later. */
@@ -38,6 +39,7 @@ export interface Membership extends KubeObject {
     readonly conditions?: readonly Condition[];
   };
 }
+/** Type of Membership, for clients. */
 export const memberships = resourceType<Membership>(fleetGroup, 'v1', 'memberships', 'Membership', true);
 
 /** A team's part of the fleet. */
@@ -45,6 +47,7 @@ export interface Scope extends KubeObject {
   readonly spec?: { readonly displayName?: string; readonly namespaceLabels?: Readonly<Record<string, string>> };
   readonly status?: { readonly state?: string; readonly conditions?: readonly Condition[] };
 }
+/** Type of Scope, for clients. */
 export const scopes = resourceType<Scope>(fleetGroup, 'v1', 'scopes', 'Scope', true);
 
 /** A namespace that exists in every member bound to the scope. metadata.name is `<scope>.<namespace>`. */
@@ -56,6 +59,7 @@ export interface FleetNamespace extends KubeObject {
   };
   readonly status?: { readonly state?: string; readonly conditions?: readonly Condition[] };
 }
+/** Type of the fleet Namespace, for clients. */
 export const fleetNamespaces = resourceType<FleetNamespace>(fleetGroup, 'v1', 'namespaces', 'Namespace', true);
 
 /** Gives a user or a group a role in the members: all namespaces of a scope, or the whole of one membership. */
@@ -72,6 +76,7 @@ export interface FleetRoleBinding extends KubeObject {
   };
   readonly status?: { readonly state?: string; readonly conditions?: readonly Condition[] };
 }
+/** Type of the fleet RoleBinding, for clients. */
 export const fleetRoleBindings = resourceType<FleetRoleBinding>(
   fleetGroup,
   'v1',
@@ -85,6 +90,7 @@ export interface MembershipBinding extends KubeObject {
   readonly spec: { readonly membership: string; readonly scope: string };
   readonly status?: { readonly state?: string; readonly conditions?: readonly Condition[] };
 }
+/** Type of MembershipBinding, for clients. */
 export const membershipBindings = resourceType<MembershipBinding>(
   fleetGroup,
   'v1',
@@ -121,6 +127,7 @@ export interface MembershipManifest extends KubeObject {
     readonly conditions?: readonly Condition[];
   };
 }
+/** Type of MembershipManifest, for clients. */
 export const membershipManifests = resourceType<MembershipManifest>(
   fleetGroup,
   'v1',
@@ -133,6 +140,7 @@ export const membershipManifests = resourceType<MembershipManifest>(
 export interface InClusterMembership extends KubeObject {
   readonly spec: { readonly owner: { readonly id: string } };
 }
+/** Type of the member's lock object, for clients. */
 export const inClusterMemberships = resourceType<InClusterMembership>(
   'hub.gke.io',
   'v1beta1',

@@ -3,7 +3,7 @@
  * changes passes unchecked (kube rbac registry IsOnlyMutatingGCFields): a new label alone can aggregate a role into another.
  */
 import { equalJson } from '@polyanthus/kube-objects/json-value';
-import type { ApiObject } from '../api-object.ts';
+import { withMeta, type ApiObject } from '../api-object.ts';
 import type { Scope } from '../scope.ts';
 import type { Operation } from './admit.ts';
 
@@ -20,6 +20,10 @@ export async function rbacEscalation(
 }
 
 function compared(object: ApiObject): ApiObject {
-  const { ownerReferences, finalizers, managedFields, resourceVersion, ...metadata } = object.metadata;
-  return { ...object, metadata };
+  return withMeta(object, {
+    ownerReferences: undefined,
+    finalizers: undefined,
+    managedFields: undefined,
+    resourceVersion: undefined,
+  });
 }

@@ -22,6 +22,7 @@ export type PortBehaviour =
   | { readonly kind: 'echo' }
   | { readonly kind: 'http'; readonly status?: number; readonly body: string; readonly contentType?: string };
 
+/** What a simulated container does, as data. */
 export interface ContainerBehaviour {
   /** Besides the small shell that every container has (`shell.ts`). */
   readonly commands?: Readonly<Record<string, CannedCommand>>;
