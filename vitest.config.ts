@@ -12,6 +12,7 @@ export default defineConfig({
       {
         test: {
           name: 'pure',
+          setupFiles: ['checks/property-report.setup.ts'],
           include: ['{ground,kube,engine,domains,apps}/*/{src,commands}/**/*.test.ts', 'checks/**/*.test.ts'],
           exclude: ['**/*.{server,real,hosts}.test.ts', '**/node_modules/**'],
           pool: 'threads',
@@ -21,6 +22,7 @@ export default defineConfig({
       {
         test: {
           name: 'server',
+          setupFiles: ['checks/property-report.setup.ts'],
           include: ['{ground,kube,engine,domains,apps}/*/src/**/*.server.test.ts'],
           exclude: ['**/node_modules/**'],
           pool: 'forks',
