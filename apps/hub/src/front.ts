@@ -6,6 +6,7 @@ import type { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import { systemRandom } from '@polyanthus/ground-base/random';
 import type { Handler } from '@polyanthus/ground-http/message';
 import { loadAuthority } from '@polyanthus/ground-pki/authority';
+import { agentSubjects } from '@polyanthus/domains-fleet/agent-manifest';
 import { recordConnection } from '@polyanthus/domains-fleet/connection-status';
 import { createEnrolmentStore } from '@polyanthus/domains-fleet/enrolment';
 import { createGateway, type Gateway } from '@polyanthus/engine-gateway/gateway';
@@ -20,7 +21,6 @@ import { tunnelPath } from '@polyanthus/engine-tunnel/hello';
 import { createTunnelHub, type TunnelHub } from '@polyanthus/engine-tunnel/hub';
 import type { TunnelIdentity } from '@polyanthus/engine-tunnel/hub-tunnel';
 import { memberships } from '@polyanthus/kube-kinds/own/fleet';
-import { agentNamespace } from '@polyanthus/kube-kinds/own/ownership';
 import { createInformers } from '@polyanthus/kube-runtime/informers';
 import { joinKey } from '@polyanthus/kube-runtime/keys';
 import type { HubIdentity } from './data-directory.ts';
@@ -121,7 +121,7 @@ function enrolmentOptions(identity: HubIdentity, store: EnrolmentOptions['store'
   return {
     hubId: identity.hubId,
     store,
-    agentSubject: `system:serviceaccount:${agentNamespace}:polyanthus-agent-tunnel`,
+    agentSubjects,
     authority: agentCa,
     certificateTtlMs: agentCertificateTtlMs,
   };

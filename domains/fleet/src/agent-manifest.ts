@@ -46,6 +46,18 @@ export function agentRoles(member: {
   ];
 }
 
+const accountOf = (role: AgentRole['name']): string => `polyanthus-agent-${role}`;
+const subjectOf = (role: AgentRole['name']): string => `system:serviceaccount:${agentNamespace}:${accountOf(role)}`;
+
+/** The accounts below, as the hub sees them when they enrol. */
+export const agentSubjects: AgentSubjects = {
+  tunnel: subjectOf('tunnel'),
+  api: [subjectOf('fleet')],
+};
+
+/** On pods: hash of the configuration they were started with, so that a new one starts new pods. */
+const configurationHashAnnotation = 'polyanthus.dev/configuration-hash';
+
 /**
  * What the manifest is made for. It holds no secret: the agent enrols with its ServiceAccount token, which the hub checks
  * against the keys of the cluster that registering stored.
@@ -83,15 +95,23 @@ export function agentManifest(options: AgentManifestOptions): readonly KubeObjec
       'hub-ca.pem': options.hubCaPem,
     },
   };
-  return [namespace, configuration, ...agentRoles(options).flatMap((role) => roleObjects(role, options, at))];
+  const configurationHash = createHash('sha256').update(JSON.stringify(configuration.data)).digest('hex');
+  const pod: AgentPod = { image: options.image, membershipUid: options.membershipUid, configurationHash };
+  return [namespace, configuration, ...agentRoles(options).flatMap((role) => roleObjects(role, pod, at))];
+}
+
+interface AgentPod {
+  readonly image: string;
+  readonly membershipUid: string;
+  readonly configurationHash: string;
 }
 
 function roleObjects(
   role: AgentRole,
-  options: AgentManifestOptions,
+  pod: AgentPod,
   at: (name: string) => KubeObject['metadata'],
 ): readonly KubeObject[] {
-  const name = `polyanthus-agent-${role.name}`;
+  const name = accountOf(role.name);
   const rbac = 'rbac.authorization.k8s.io';
   const { namespace: _none, ...clusterWide } = at(name);
   const objects = [
@@ -104,76 +124,74 @@ function roleObjects(
       roleRef: { apiGroup: rbac, kind: 'ClusterRole', name },
       subjects: [{ kind: 'ServiceAccount', name, namespace: agentNamespace }],
     },
-    deployment(role, name, options.image, at),
+    deployment(role, pod, at(name)),
   ];
   return objects as readonly KubeObject[];
 }
 
-function deployment(
-  role: AgentRole,
-  name: string,
-  image: string,
-  at: (name: string) => KubeObject['metadata'],
-): object {
-  const labels = { app: name };
+function deployment(role: AgentRole, pod: AgentPod, metadata: KubeObject['metadata']): object {
+  const labels = { app: accountOf(role.name) };
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
-    metadata: at(name),
+    metadata,
     spec: {
       replicas: 1,
       selector: { matchLabels: labels },
       template: {
-        metadata: { labels },
-        spec: {
-          serviceAccountName: name,
-          securityContext: {
-            runAsNonRoot: true,
-            runAsUser: 65532,
-            runAsGroup: 65532,
-            fsGroup: 65532,
-            seccompProfile: { type: 'RuntimeDefault' },
-          },
-          containers: [
-            {
-              name: 'agent',
-              image,
-              imagePullPolicy: 'IfNotPresent',
-              args: [
-                'agent',
-                'run',
-                `--role=${role.name}`,
-                '--config-dir=/etc/polyanthus',
-                '--state-dir=/var/lib/polyanthus',
-                '--service-account-token-file=/var/run/secrets/polyanthus/token',
-              ],
-              securityContext: {
-                allowPrivilegeEscalation: false,
-                readOnlyRootFilesystem: true,
-                capabilities: { drop: ['ALL'] },
-              },
-              resources: { requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '256Mi' } },
-              volumeMounts: [
-                { name: 'config', mountPath: '/etc/polyanthus', readOnly: true },
-                { name: 'state', mountPath: '/var/lib/polyanthus' },
-                { name: 'enrolment', mountPath: '/var/run/secrets/polyanthus', readOnly: true },
-              ],
-            },
-          ],
-          volumes: [
-            { name: 'config', configMap: { name: 'polyanthus-agent' } },
-            { name: 'state', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
-            {
-              name: 'enrolment',
-              projected: {
-                sources: [
-                  { serviceAccountToken: { path: 'token', audience: enrolmentAudience, expirationSeconds: 3600 } },
-                ],
-              },
-            },
-          ],
-        },
+        metadata: { labels, annotations: { [configurationHashAnnotation]: pod.configurationHash } },
+        spec: podSpec(role, pod),
       },
     },
   };
+}
+
+function podSpec(role: AgentRole, pod: AgentPod): object {
+  const id = 65532;
+  return {
+    serviceAccountName: accountOf(role.name),
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: id,
+      runAsGroup: id,
+      fsGroup: id,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    containers: [
+      {
+        name: 'agent',
+        image: pod.image,
+        imagePullPolicy: 'IfNotPresent',
+        args: [
+          'agent',
+          'run',
+          `--role=${role.name}`,
+          '--config-dir=/etc/polyanthus',
+          '--state-dir=/var/lib/polyanthus',
+          '--service-account-token-file=/var/run/secrets/polyanthus/token',
+        ],
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        },
+        resources: { requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '256Mi' } },
+        volumeMounts: [
+          { name: 'config', mountPath: '/etc/polyanthus', readOnly: true },
+          { name: 'state', mountPath: '/var/lib/polyanthus' },
+          { name: 'enrolment', mountPath: '/var/run/secrets/polyanthus', readOnly: true },
+        ],
+      },
+    ],
+    volumes: [
+      { name: 'config', configMap: { name: 'polyanthus-agent' } },
+      // In memory and gone with the pod: the next one has a key of its own and enrols anew.
+      { name: 'state', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+      { name: 'enrolment', projected: { sources: [{ serviceAccountToken: enrolmentToken(pod.membershipUid) }] } },
+    ],
+  };
+}
+
+function enrolmentToken(membershipUid: string): object {
+  return { path: 'token', audience: enrolmentAudience(membershipUid), expirationSeconds: 3600 };
 }

@@ -10,6 +10,7 @@ import {
   createEnrolmentHandler,
   createRenewal,
   enrolAgent,
+  enrolmentAudience,
   newEnrolmentToken,
   type EnrolmentRequest,
 } from './enrolment.ts';
@@ -21,7 +22,9 @@ const [firstKey, secondKey, memberKey] = await Promise.all([generateKey(), gener
 const [first, second] = await Promise.all([createCsr(firstKey, 'any'), createCsr(secondKey, 'any')]);
 const hashOf = (pair: { readonly publicKeyPem: string }): string => publicKeyHash(pair.publicKeyPem);
 const jwks = JSON.stringify(await jwksOf([memberKey.publicKeyPem]));
-const agentSubject = 'system:serviceaccount:polyanthus-agent:tunnel';
+const tunnel = 'system:serviceaccount:polyanthus-agent:tunnel';
+const fleet = 'system:serviceaccount:polyanthus-agent:fleet';
+const agentSubjects = { tunnel, api: [fleet] };
 
 function setup(): {
   readonly store: MemoryEnrolmentStore;
@@ -32,7 +35,7 @@ function setup(): {
   const { token, tokenHash } = newEnrolmentToken(systemRandom);
   store.tokens.set(tokenHash, { member: testMember, expiresMs: ctx.clock.now() + 60_000 });
   store.authorities.set('uid-1', { member: testMember, issuer: 'https://member', jwks, externalId: 'kube-system-uid' });
-  const hub = inProcessTransport(createEnrolmentHandler({ hubId: 'hub', store, agentSubject, authority }));
+  const hub = inProcessTransport(createEnrolmentHandler({ hubId: 'hub', store, agentSubjects, authority }));
   return {
     store,
     token,
@@ -48,8 +51,8 @@ function accountToken(
   const nowSeconds = Math.floor(ctx.clock.now() / 1000);
   return signJwt(key.privateKeyPem, {
     iss: 'https://member',
-    aud: 'hub',
-    sub: agentSubject,
+    aud: enrolmentAudience('uid-1'),
+    sub: tunnel,
     iat: nowSeconds,
     exp: nowSeconds + 600,
     ...more,
@@ -109,9 +112,29 @@ describe('enrolment by the ServiceAccount of the cluster', () => {
     expect([...store.keys.keys()]).toEqual([hashOf(secondKey)]);
   });
 
+  it('takes every restart of the pod, each with a key of its own', async () => {
+    const { enrol, store } = setup();
+    for (const csrPem of [first, second, first, second])
+      await enrol({ serviceAccountToken: await accountToken(), membershipUid: 'uid-1', csrPem });
+    expect([...store.keys.keys()]).toEqual([hashOf(secondKey)]);
+  });
+
+  it('gives another role of the agent a certificate, and leaves the tunnel to its own key', async () => {
+    const { enrol, store, token } = setup();
+    await enrol({ token });
+    const serviceAccountToken = await accountToken({ sub: fleet });
+    const { certificatePem } = await enrol({ serviceAccountToken, membershipUid: 'uid-1', csrPem: second });
+    expect(parseCertificate(certificatePem)).toMatchObject({
+      commonName: 'polyanthus:agent:uid-1',
+      publicKeyHash: hashOf(secondKey),
+    });
+    expect([...store.keys.keys()]).toEqual([hashOf(firstKey)]);
+  });
+
   it.each([
     ['another account', { sub: 'system:serviceaccount:default:default' }, 'uid-1', 'not of the agent'],
     ['another audience', { aud: 'another' }, 'uid-1', 'not accepted'],
+    ['a token for another membership', { aud: enrolmentAudience('uid-2') }, 'uid-1', 'not accepted'],
     ['another issuer', { iss: 'https://elsewhere' }, 'uid-1', 'not accepted'],
     ['a token that ran out', { exp: 1 }, 'uid-1', 'not accepted'],
     ['an unknown membership', {}, 'uid-2', 'unknown'],

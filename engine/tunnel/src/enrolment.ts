@@ -41,14 +41,22 @@ export interface Enrolment {
   readonly hubId: string;
 }
 
+/** Accounts of a member that may enrol. All get a certificate of the agent; its key opens tunnels for one alone. */
+export interface AgentSubjects {
+  /** Its key becomes the key of the tunnel, in place of the one before. */
+  readonly tunnel: string;
+  /** Their keys are for the hub's API only. */
+  readonly api: readonly string[];
+}
+
 /** What the endpoint is built from. */
 export interface EnrolmentOptions {
   readonly hubId: string;
   readonly store: EnrolmentStore;
   /** The CA for agents. */
   readonly authority: Pick<Authority, 'issueClient'>;
-  /** The agent's ServiceAccount: `system:serviceaccount:<namespace>:<name>`. */
-  readonly agentSubject: string;
+  /** The agent's ServiceAccounts, each `system:serviceaccount:<namespace>:<name>`. */
+  readonly agentSubjects: AgentSubjects;
   /** Default 30 days; agents renew at a third of it. */
   readonly certificateTtlMs?: number;
 }
@@ -69,6 +77,14 @@ export function tokenHashOf(token: string): string {
 /** Common name of an agent's certificate. */
 export function agentCommonName(membershipUid: string): string {
   return `polyanthus:agent:${membershipUid}`;
+}
+
+/**
+ * Audience of the ServiceAccount tokens that agents enrol with. The uid is the hub's own, so that a token is worth nothing
+ * at another hub, nor for another membership.
+ */
+export function enrolmentAudience(membershipUid: string): string {
+  return `polyanthus:enrol:${membershipUid}`;
 }
 
 /** Serves POST `/enrol/v1/agents`. Every refusal is 403 with the same words for unknown, expired and used tokens. */
@@ -92,9 +108,8 @@ async function enrol(ctx: Context, asked: EnrolmentRequest, options: EnrolmentOp
   const keyHash = publicKeyHash(publicKeyPem);
   const member =
     asked.token === undefined
-      ? await byServiceAccount(ctx, asked, options)
+      ? await byServiceAccount(ctx, asked, keyHash, options)
       : await byToken(ctx, asked, keyHash, options);
-  if (asked.token === undefined) await options.store.replaceKey(ctx, member.membershipUid, keyHash);
   const certificatePem = await sign(ctx, member.membershipUid, publicKeyPem, options);
   const { hubId } = options;
   return { certificatePem, membershipUid: member.membershipUid, membership: `${member.fleet}/${member.name}`, hubId };
@@ -116,6 +131,7 @@ async function byToken(
 async function byServiceAccount(
   ctx: Context,
   asked: EnrolmentRequest,
+  keyHash: string,
   options: EnrolmentOptions,
 ): Promise<EnrolledMember> {
   const authority = await options.store.authorityOf(ctx, asked.membershipUid ?? '');
@@ -123,25 +139,26 @@ async function byServiceAccount(
     throw refused(
       'the membership is unknown, has no keys of its cluster (spec.authority), or is that of another cluster',
     );
-  const subject = await subjectOf(ctx, asked.serviceAccountToken ?? '', authority, options);
-  if (subject !== options.agentSubject)
-    throw refused(`the token is that of ${subject}, not of the agent ${options.agentSubject}`);
+  const { tunnel, api } = options.agentSubjects;
+  const subject = await subjectOf(ctx, asked.serviceAccountToken ?? '', authority);
+  if (subject === tunnel) await options.store.replaceKey(ctx, authority.member.membershipUid, keyHash);
+  else if (!api.includes(subject)) throw refused(`the token is that of ${subject}, not of the agent ${tunnel}`);
   return authority.member;
 }
 
 async function subjectOf(
   ctx: Context,
   token: string,
-  authority: { readonly issuer: string; readonly jwks: string },
-  options: EnrolmentOptions,
+  authority: { readonly member: EnrolledMember; readonly issuer: string; readonly jwks: string },
 ): Promise<string> {
   const { issuer } = authority;
+  const audience = enrolmentAudience(authority.member.membershipUid);
   try {
     const keys = JSON.parse(authority.jwks) as Parameters<typeof verifyJwt>[1];
-    const claims = await verifyJwt(token, keys, { issuer, audiences: [options.hubId], nowMs: ctx.clock.now() });
+    const claims = await verifyJwt(token, keys, { issuer, audiences: [audience], nowMs: ctx.clock.now() });
     return claims.sub ?? '';
   } catch (cause) {
-    const message = `the ServiceAccount token was not accepted (issuer ${issuer}, audience ${options.hubId})`;
+    const message = `the ServiceAccount token was not accepted (issuer ${issuer}, audience ${audience})`;
     throw tunnelErrors.error('EnrolmentRefused', message, { cause });
   }
 }
