@@ -58,7 +58,9 @@ function sendReal(plane: ControlPlane): Send {
         authorization: `Bearer ${plane.adminToken}`,
         'user-agent': 'test/1',
         accept: step.accept ?? 'application/json',
-        ...(data === undefined ? {} : { 'content-type': step.type ?? 'application/json' }),
+        ...(data === undefined
+          ? {}
+          : { 'content-type': step.type ?? 'application/json', 'content-length': String(Buffer.byteLength(data)) }),
       };
       const call = request(plane.url + step.url, { method: step.method, ca: plane.caPem, headers }, (response) => {
         let text = '';
@@ -95,22 +97,25 @@ async function prepare(send: Send, namespace: string, custom: boolean): Promise<
   await send({ method: 'POST', url: '/api/v1/namespaces', body: { metadata: { name: namespace } } });
   const accounts = `/api/v1/namespaces/${namespace}/serviceaccounts`;
   await send({ method: 'POST', url: accounts, body: { metadata: { name: 'default' } } });
+  await untilCreatable(send, `/api/v1/namespaces/${namespace}/configmaps`, { metadata: { name: 'probe' } });
   if (!custom) return;
   const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
   await send({ method: 'POST', url: crds, body: crd('widgets', 'Widget') });
-  // Asked until both list and create know the kind: the real server learns of it in steps.
-  const url = `/apis/conformance.example.com/v1/namespaces/${namespace}/widgets`;
-  const probe = {
+  await untilCreatable(send, `/apis/conformance.example.com/v1/namespaces/${namespace}/widgets`, {
     apiVersion: 'conformance.example.com/v1',
     kind: 'Widget',
     metadata: { name: 'probe' },
     spec: { size: 1 },
-  };
-  for (let attempt = 0; attempt < 2000; attempt++) {
-    const { status } = await send({ method: 'POST', url: `${url}?dryRun=All`, body: probe });
+  });
+}
+
+/** Asks until the server takes the object: a real one learns of new namespaces and kinds a moment later. */
+async function untilCreatable(send: Send, url: string, body: object): Promise<void> {
+  for (let attempt = 0; attempt < 3000; attempt++) {
+    const { status } = await send({ method: 'POST', url: `${url}?dryRun=All`, body });
     if (status === 201) return;
   }
-  throw new Error('the custom kind never appeared');
+  throw new Error(`nothing could be created at ${url}`);
 }
 
 describe.skipIf(why !== undefined)(`the answers of kube-apiserver${why === undefined ? '' : ` (${why})`}`, () => {

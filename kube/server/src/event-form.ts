@@ -21,8 +21,11 @@ const heads: Readonly<Record<ChangeType, Uint8Array>> = {
 };
 const tail = Buffer.from('}\n');
 
-/** By event, then by type of change and version. */
-const shared = new WeakMap<StoreEvent, Map<string, Uint8Array>>();
+/**
+ * The encodings of the event that is being published, by type of change and version. Watchers hear of an event one after
+ * another in one turn, so the last event is all that is worth keeping.
+ */
+let shared: { readonly event: StoreEvent; readonly forms: Map<string, Uint8Array> } | undefined;
 
 function line(type: string, object: JsonValue | Status): Uint8Array {
   return Buffer.concat([encodeJson({ type, object } as unknown as JsonValue), Buffer.from('\n')]);
@@ -60,11 +63,8 @@ export class EventForm {
     if (this.#form.kind !== 'object') return line(type, this.#transformed(this.#objectOf(event, type)));
     const { group, version } = this.#definition.type;
     const key = `${type} ${group}/${version}`;
-    let forms = shared.get(event);
-    if (forms === undefined) {
-      forms = new Map();
-      shared.set(event, forms);
-    }
+    if (shared?.event !== event) shared = { event, forms: new Map() };
+    const { forms } = shared;
     let bytes = forms.get(key);
     if (bytes === undefined) {
       bytes = this.#encode(event, type);

@@ -10,6 +10,7 @@ import type { ApiObject } from './api-object.ts';
 import { createApiServer, type ApiServer } from './api-server.ts';
 import type { LogicalCluster } from './logical-cluster.ts';
 import { createMemoryStore } from './store/memory.ts';
+import type { AuditSink } from './pipeline/audit.ts';
 import type { KubeletDialer } from './subresources/kubelet.ts';
 import type { Store } from './store/store.ts';
 
@@ -33,6 +34,7 @@ export interface TestClusterOptions {
   readonly name?: string;
   /** How exec and logs reach simulated kubelets. */
   readonly dialKubelet?: KubeletDialer;
+  readonly audit?: AuditSink;
 }
 
 /** Who `transport` is. */
@@ -47,11 +49,8 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   const ctx = background({ clock });
   const store = createMemoryStore({ clock });
   const server = await createApiServer({ store, random: options.random ?? systemRandom });
-  const cluster = await server.createCluster(
-    ctx,
-    options.name ?? 'test',
-    options.dialKubelet === undefined ? {} : { dialKubelet: options.dialKubelet },
-  );
+  const { name = 'test', clock: _clock, random: _random, ...rest } = options;
+  const cluster = await server.createCluster(ctx, name, rest);
   const transportAs = (user: UserInfo): Transport => inProcessTransport(cluster.handlerAs(user));
   return {
     server,

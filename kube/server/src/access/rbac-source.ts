@@ -2,7 +2,7 @@
 import type { RbacSource } from '@polyanthus/kube-access/rbac';
 import type { ClusterRole, Role, RoleBinding } from '@polyanthus/kube-kinds/core';
 import type { Cluster } from '../cluster.ts';
-import { parseStored } from '../encode.ts';
+import { parseKept } from '../encode.ts';
 import { prefixOf } from '../registry/keys.ts';
 
 const group = 'rbac.authorization.k8s.io';
@@ -20,9 +20,9 @@ export function rbacSource(cluster: Cluster): RbacSource {
   }
   const one = (resource: string, namespace: string, name: string): unknown => {
     const stored = cluster.find(group, resource, namespace, name);
-    return stored === undefined ? undefined : parseStored(stored);
+    return stored === undefined ? undefined : parseKept(stored);
   };
-  const all = (resource: string): unknown => cluster.listAll(group, resource).map(parseStored);
+  const all = (resource: string): unknown => cluster.listAll(group, resource).map(parseKept);
   return {
     version: () => version,
     clusterRole: (name) => one('clusterroles', '', name) as ClusterRole | undefined,

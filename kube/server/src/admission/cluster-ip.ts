@@ -2,7 +2,7 @@
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import { invalidObject } from '../invalid.ts';
 import { objectAt, textAt, type ApiObject } from '../api-object.ts';
-import { parseStored } from '../encode.ts';
+import { parseKept } from '../encode.ts';
 import type { Scope } from '../scope.ts';
 import type { Operation } from './admit.ts';
 
@@ -47,7 +47,7 @@ export function clusterIp(
 function usedAddresses(scope: Scope): ReadonlySet<string> {
   const used = new Set<string>();
   for (const stored of scope.cluster.listAll('', 'services')) {
-    const address = textAt(objectAt(parseStored(stored), 'spec'), 'clusterIP');
+    const address = textAt(objectAt(parseKept(stored), 'spec'), 'clusterIP');
     if (address !== '' && address !== 'None') used.add(address);
   }
   return used;

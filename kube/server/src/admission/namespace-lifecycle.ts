@@ -1,7 +1,7 @@
 /** NamespaceLifecycle: a namespace must exist and must not be ending; the first three cannot be deleted. */
 import { notFound, statusError } from '@polyanthus/kube-objects/status';
 import { objectAt, type ApiObject } from '../api-object.ts';
-import { parseStored } from '../encode.ts';
+import { parseKept } from '../encode.ts';
 import { qualifiedResource } from '../registry/definition.ts';
 import type { Scope } from '../scope.ts';
 import type { Operation } from './admit.ts';
@@ -28,7 +28,7 @@ export function lifecycle(scope: Scope, operation: Operation, object: ApiObject)
   if (operation !== 'CREATE' || !type.namespaced) return object;
   const namespace = scope.cluster.namespace(scope.namespace);
   if (namespace === undefined) throw notFound('', 'namespaces', scope.namespace);
-  const parsed = parseStored(namespace);
+  const parsed = parseKept(namespace);
   const ending =
     parsed.metadata.deletionTimestamp !== undefined || objectAt(parsed, 'status')['phase'] === 'Terminating';
   if (!ending) return object;

@@ -1,7 +1,7 @@
 /** Priority and DefaultTolerationSeconds: what every pod gets from the cluster. */
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { listAt, objectAt, textAt, type ApiObject } from '../api-object.ts';
-import { parseStored } from '../encode.ts';
+import { parseKept } from '../encode.ts';
 import type { Scope } from '../scope.ts';
 import type { Operation } from './admit.ts';
 import { forbidden } from './namespace-lifecycle.ts';
@@ -27,7 +27,7 @@ function tolerationsOf(spec: JsonObject): JsonObject[] {
 
 function priorityOf(scope: Scope, object: ApiObject, spec: JsonObject): JsonObject {
   const name = textAt(spec, 'priorityClassName');
-  const classes = scope.cluster.listAll('scheduling.k8s.io', 'priorityclasses').map(parseStored);
+  const classes = scope.cluster.listAll('scheduling.k8s.io', 'priorityclasses').map(parseKept);
   const found = classes.find((one) => (name === '' ? one['globalDefault'] === true : one.metadata.name === name));
   if (found === undefined && name !== '')
     throw forbidden(scope, object.metadata.name ?? '', `no PriorityClass with name ${name} was found`);

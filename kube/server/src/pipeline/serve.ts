@@ -1,9 +1,12 @@
 /** What every request goes through: who, may they, in how much time, and what it answers when something fails. */
 import { withTimeout, type Context } from '@polyanthus/ground-base/context';
+import type { Counter } from '@polyanthus/ground-base/metrics';
 import type { ServerRequest, ServerResponse } from '@polyanthus/ground-http/message';
 import type { Attributes, UserInfo } from '@polyanthus/kube-access/user';
 import { impersonated, type Authenticate } from '../access/authentication.ts';
 import { errorAnswer, pageNotFound } from '../answers.ts';
+import { auditEvent, type AuditRecord, type AuditSink } from './audit.ts';
+import { whileOpen } from './while-open.ts';
 import type { Cluster } from '../cluster.ts';
 import { serveDocument } from '../documents.ts';
 import { forbiddenAnswer } from '../forbidden.ts';
@@ -17,6 +20,8 @@ export interface PipelineParts {
   /** Who asks. Throws Unauthorized. */
   readonly authenticate: Authenticate;
   readonly limits: InFlight;
+  readonly requests: Counter;
+  readonly audit?: AuditSink;
 }
 
 /** Bounds what is at work at the same time. */
@@ -34,19 +39,31 @@ export async function serveRequest(
   parts: PipelineParts,
   request: ServerRequest,
 ): Promise<ServerResponse> {
+  const at = request.url.indexOf('?');
+  const target = targetOf(at < 0 ? request.url : request.url.slice(0, at));
+  const query = new URLSearchParams(at < 0 ? '' : request.url.slice(at + 1));
+  const verb = verbOf(request.method, target, query);
+  const receivedMs = ctx.clock.now();
+  const audit: AuditRecord = { id: parts.cluster.random.uuid(), receivedMs, request, verb };
+  const answer = await bounded(ctx, parts, { request, target, query, verb, audit });
+  parts.requests.add({
+    verb: verb.toUpperCase(),
+    code: String(answer.status),
+    resource: target.kind === 'resource' ? target.resource : '',
+  });
+  parts.audit?.(auditEvent(ctx, audit, answer.status));
+  return answer;
+}
+
+async function bounded(ctx: Context, parts: PipelineParts, parsed: Parsed): Promise<ServerResponse> {
+  const { request, target, verb } = parsed;
   try {
-    const at = request.url.indexOf('?');
-    const path = at < 0 ? request.url : request.url.slice(0, at);
-    const query = new URLSearchParams(at < 0 ? '' : request.url.slice(at + 1));
-    const target = targetOf(path);
-    const verb = verbOf(request.method, target, query);
     const long =
       verb === 'watch' || (target.kind === 'resource' && longSubresources.has(target.subresource.split('/')[0] ?? ''));
     const leave = parts.limits.enter(long ? 'long' : isMutating(request.method) ? 'mutating' : 'readOnly');
+    if (long) return await whileOpen(ctx, authorised(ctx, parts, parsed), leave);
     try {
-      const serve = (inner: Context): Promise<ServerResponse> =>
-        authorised(inner, parts, { request, target, query, verb });
-      return long ? await serve(ctx) : await withTimeout(ctx, requestTimeoutMs, 'the request', serve);
+      return await withTimeout(ctx, requestTimeoutMs, 'the request', (inner) => authorised(inner, parts, parsed));
     } finally {
       leave();
     }
@@ -64,14 +81,17 @@ interface Parsed {
   readonly target: Target;
   readonly query: URLSearchParams;
   readonly verb: string;
+  readonly audit: AuditRecord;
 }
 
 async function authorised(ctx: Context, parts: PipelineParts, parsed: Parsed): Promise<ServerResponse> {
   const { request, target, query, verb } = parsed;
   const { cluster } = parts;
-  const user = await impersonated(cluster, await parts.authenticate(ctx, request), request);
-  const attributes = attributesOf(user, parsed);
-  const decision = await cluster.authorize(attributes);
+  const { audit } = parsed;
+  audit.caller = await parts.authenticate(ctx, request);
+  const user = (audit.user = await impersonated(cluster, audit.caller, request));
+  const attributes = (audit.attributes = attributesOf(user, parsed));
+  const decision = (audit.decision = await cluster.authorize(attributes));
   if (!decision.allowed) throw forbiddenAnswer(attributes, decision.reason);
   if (target.kind === 'other') return serveDocument({ ctx, cluster, request, query, user, path: target.path });
   const definition = cluster.registry.find(target.group, target.version, target.resource);

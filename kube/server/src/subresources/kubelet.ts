@@ -20,7 +20,7 @@ const streams: Readonly<Record<string, { readonly path: string; readonly contain
   portforward: { path: 'portForward', containers: false },
 };
 /** Names that the pod API and the kubelet's API spell differently. */
-const parameters: Readonly<Record<string, string>> = { stdin: 'input', stdout: 'output', stderr: 'error' };
+const parameters: Readonly<Record<string, string>> = { stdin: 'input', stdout: 'output', stderr: 'error', tty: 'tty' };
 /** Headers of an upgrade that the kubelet has to see; nothing of the caller's identity. */
 const passed = [
   'connection',

@@ -1,0 +1,61 @@
+/** One audit event a request, at level Metadata (audit.k8s.io/v1): who did what to which object, and how it ended. */
+import type { Context } from '@polyanthus/ground-base/context';
+import { headerAll } from '@polyanthus/ground-http/headers';
+import type { ServerRequest } from '@polyanthus/ground-http/message';
+import type { Attributes, Decision, UserInfo } from '@polyanthus/kube-access/user';
+import { microTimestamp } from '../api-object.ts';
+import { userInfoJson } from '../reviews/self-subject-review.ts';
+
+/** Takes the event, as JSON of audit.k8s.io/v1; bounded and never throwing is the receiver's duty. Bodies are never in it. */
+export type AuditSink = (event: Readonly<Record<string, unknown>>) => void;
+
+/** What is known of a request; filled as it goes through the pipeline. */
+export interface AuditRecord {
+  readonly id: string;
+  readonly receivedMs: number;
+  readonly request: ServerRequest;
+  verb: string;
+  /** Who sent it. */
+  caller?: UserInfo;
+  /** Whom they act as, when another. */
+  user?: UserInfo;
+  attributes?: Attributes;
+  decision?: Decision;
+}
+
+/** The event of a finished request. */
+export function auditEvent(ctx: Context, record: AuditRecord, code: number): Readonly<Record<string, unknown>> {
+  const { request, caller, user, attributes, decision } = record;
+  const agent = headerAll(request.headers, 'user-agent')[0];
+  return {
+    kind: 'Event',
+    apiVersion: 'audit.k8s.io/v1',
+    level: 'Metadata',
+    auditID: record.id,
+    stage: 'ResponseComplete',
+    requestURI: request.url,
+    verb: record.verb,
+    user: caller === undefined ? {} : userInfoJson(caller),
+    ...(user === undefined || user === caller ? {} : { impersonatedUser: userInfoJson(user) }),
+    sourceIPs: [request.peer.address.replace(/:\d+$/, '')],
+    ...(agent === undefined ? {} : { userAgent: agent }),
+    ...(attributes?.kind === 'resource' ? { objectRef: objectRef(attributes) } : {}),
+    responseStatus: { metadata: {}, code },
+    requestReceivedTimestamp: microTimestamp(record.receivedMs),
+    stageTimestamp: microTimestamp(ctx.clock.now()),
+    ...(decision === undefined
+      ? {}
+      : {
+          annotations: {
+            'authorization.k8s.io/decision': decision.allowed ? 'allow' : 'forbid',
+            'authorization.k8s.io/reason': decision.reason,
+          },
+        }),
+  };
+}
+
+function objectRef(attributes: Attributes & { readonly kind: 'resource' }): Record<string, string> {
+  const { resource, namespace, name, group, version, subresource } = attributes;
+  const parts = { resource, namespace, name, apiGroup: group, apiVersion: version, subresource };
+  return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== ''));
+}
