@@ -1,5 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { productVersion } from '@polyanthus/ground-base/version';
 import { describe, expect, it } from 'vitest';
@@ -22,19 +24,34 @@ describe('the sources', () => {
   });
 
   it('would be found out: each rule has a canary', () => {
+    const importer = ['kube/y/src/b.ts', "import { a } from '@polyanthus/kube-x/a';"] as const;
     const canaries: Readonly<Record<string, readonly [path: string, text: string]>> = {
-      'passed-in-time-and-chance': ['kube/x/src/a.ts', 'const now = Date.now();'],
+      'passed-in-time-and-chance': ['kube/x/src/a.ts', 'setTimeout(go, 1);'],
       'no-console': ['kube/x/src/a.ts', 'console.log(1);'],
       'no-process-env': ['kube/x/src/a.ts', "const a = process.env['X'];"],
       'file-length': ['kube/x/src/a.ts', '\n'.repeat(500)],
       'documented-exports': ['kube/x/src/a.ts', 'export const a = 1;'],
+      'skips-say-why': ['kube/x/src/a.real.test.ts', "it.skipIf(absent)('works', check);"],
+      'whole-tests': ['kube/x/src/a.test.ts', "it.skip('works', check);"],
+      'no-sleeps': ['kube/x/src/a.test.ts', "import { setTimeout } from 'node:timers/promises';"],
       'no-machine-paths': ['docs/a.md', 'see /work/main'],
       'readme-length': ['kube/x/README.md', '\n'.repeat(90)],
     };
-    for (const rule of tidyRules) {
-      const [path, text] = canaries[rule.name] ?? ['', ''];
-      expect(tidy([path], () => text).join(), rule.name).toContain(rule.name);
+    expect(Object.keys(canaries).sort()).toEqual(tidyRules.map((rule) => rule.name).sort());
+    for (const [name, [path, text]] of Object.entries(canaries)) {
+      const texts = new Map([[path, text], importer]);
+      expect(tidy([...texts.keys()], (one) => texts.get(one) ?? '').join('\n')).toContain(`${path}:`);
+      expect(tidy([path, importer[0]], (one) => texts.get(one) ?? '').join('\n')).toContain(`: ${name}. `);
     }
+  });
+
+  it('have no canary that a sound file would trip', () => {
+    const sound = ['/** One. */', 'export const a = 1;', 'socket.setTimeout(0);', '// console.log(1)'].join('\n');
+    const texts = new Map([
+      ['kube/x/src/a.ts', sound],
+      ['kube/y/src/b.ts', "import { a } from '@polyanthus/kube-x/a';"],
+    ]);
+    expect(tidy([...texts.keys()], (one) => texts.get(one) ?? '')).toEqual([]);
   });
 
   it('give every room a README', () => {
@@ -109,27 +126,20 @@ describe('dependencies', () => {
 });
 
 describe('the linter', () => {
-  it('finds the canary: a floating promise and a switch that is not exhaustive', () => {
-    let output = '';
-    try {
-      // The configuration of the root ignores the canaries, so they are given one of their own.
-      execFileSync(
-        'oxlint',
-        [
-          '--type-aware',
-          '-c',
-          join(root, '.oxlintrc.json'),
-          '--no-ignore',
-          '--disable-nested-config',
-          join(root, 'checks/canaries/lint/floating.ts'),
-        ],
-        { cwd: root, encoding: 'utf8' },
-      );
-    } catch (error) {
-      output = String((error as { stdout?: unknown }).stdout);
-    }
-    expect(output).toContain('no-floating-promises');
-    expect(output).toContain('switch-exhaustiveness-check');
+  it('finds the canary: a floating promise and a switch that is not exhaustive', async () => {
+    // The root's configuration ignores the canaries, and no option of oxlint undoes that: the same rules, nothing ignored.
+    const folder = await mkdtemp(join(tmpdir(), 'lint-canary-'));
+    const rules = { ...(JSON.parse(readSource('.oxlintrc.json')) as object), ignorePatterns: [] };
+    await writeFile(join(folder, 'rules.json'), JSON.stringify(rules));
+    const canary = join(root, 'checks/canaries/lint/floating.ts');
+    const run = spawnSync('oxlint', ['--type-aware', '-c', join(folder, 'rules.json'), canary], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    await rm(folder, { recursive: true });
+    expect(run.status).toBe(1);
+    expect(run.stdout).toContain('no-floating-promises');
+    expect(run.stdout).toContain('switch-exhaustiveness-check');
   }, 60_000);
 
   it('and the type checker look at every room', () => {

@@ -35,6 +35,13 @@ export interface Hosts {
   stop(): Promise<void>;
 }
 
+/** Why a test cannot run that needs root and nothing of the lab (mounts, users), or undefined. */
+export function whyNotRoot(): string | undefined {
+  if (process.platform === 'linux' && process.getuid?.() === 0) return undefined;
+  if (process.env['REQUIRE_HOSTS'] === '1') throw new Error('REQUIRE_HOSTS=1, but it needs root on Linux');
+  return 'it needs root on Linux';
+}
+
 /**
  * Why the hosts tier cannot run here, or undefined. With REQUIRE_HOSTS=1 that is an error, so that a skip never passes for
  * green.

@@ -45,6 +45,21 @@ export function binary(name: string, version: string): string | undefined {
   return existsSync(binaryPath(part)) ? binaryPath(part) : undefined;
 }
 
+/** The paths of every built version of a part, newest of parts.json first; empty when none is built. */
+export function binaries(name: string): readonly string[] {
+  return parts
+    .filter((part) => part.name === name)
+    .map(binaryPath)
+    .filter((path) => existsSync(path));
+}
+
+/** Why a test cannot run that needs a program of the system, as `whyNotReal` says it for parts of the lab. */
+export function whyNotProgram(path: string): string | undefined {
+  if (existsSync(path)) return undefined;
+  if (process.env['REQUIRE_REAL'] === '1') throw new Error(`REQUIRE_REAL=1, but ${path} is not installed`);
+  return `${path} is not installed`;
+}
+
 /**
  * Why a test of the real tier cannot run here, or undefined when it can. With REQUIRE_REAL=1 a missing part is an
  * error, so that a skip can never pass for green.

@@ -37,6 +37,7 @@ export const testAgents = {
   foreign: agentKey(testCertificates.stranger),
 } as const;
 
+/** The member that the test's agent key belongs to. */
 export const testMember: EnrolledMember = { membershipUid: 'uid-1', fleet: 'fleet-a', name: 'member-1' };
 
 /** In memory; `keys` may be changed by the test. */
@@ -69,6 +70,7 @@ export class MemoryEnrolmentStore implements EnrolmentStore {
   }
 }
 
+/** A hub that listens on loopback, and what a test may look at. */
 export interface TestHub {
   readonly hub: TunnelHub;
   readonly store: MemoryEnrolmentStore;
@@ -118,6 +120,7 @@ export async function startTestHub(
   };
 }
 
+/** An agent under the test's control. */
 export interface TestAgent {
   /** Ends the agent at once. */
   stop(): Promise<void>;

@@ -1,18 +1,17 @@
 /** What a scalar means, compared with the real kubectl: it prints the extensions of a kubeconfig as JSON. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { binary, whyNotReal } from '../../../lab/src/parts.ts';
 import { parseYaml } from './parse.ts';
 import type { YamlObject } from './value.ts';
 
 const run = promisify(execFile);
-const kubectl = [join(homedir(), '.cache/polyanthus-lab/kubernetes-1.37.2/kubectl'), '/usr/bin/kubectl'].find((path) =>
-  existsSync(path),
-);
+const why = whyNotReal(['kubectl', '1.37.2']);
+const kubectl = binary('kubectl', '1.37.2');
 
 const scalars = [
   'y',
@@ -98,7 +97,7 @@ const scalars = [
   '@'.replace('@', 'x@'),
 ];
 
-describe.skipIf(kubectl === undefined)('kubectl', () => {
+describe.skipIf(why !== undefined)(why ?? 'kubectl', () => {
   it(`reads ${scalars.length} scalars, as values and as keys where it takes them, as we do`, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'polyanthus-yaml-'));
     try {

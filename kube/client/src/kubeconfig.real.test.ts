@@ -1,20 +1,18 @@
 /** The real kubectl reads the same files: what it merges and flattens is what we load. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { basename, isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { binaries, whyNotReal } from '../../../lab/src/parts.ts';
 import { kubeconfigFiles, loadKubeconfig, type Kubeconfig } from './kubeconfig.ts';
 import type { Entry, ExecFields } from './kubeconfig-entries.ts';
 import { writeKubeconfigContext } from './kubeconfig-write.ts';
 
 const run = promisify(execFile);
-const candidates = ['1.37.2', '1.32.13'].map((version) =>
-  join(homedir(), '.cache/polyanthus-lab', `kubernetes-${version}`, 'kubectl'),
-);
-const kubectls = [...candidates, '/usr/bin/kubectl'].filter((path) => existsSync(path));
+const why = whyNotReal(['kubectl', '1.37.2'], ['kubectl', '1.32.13']);
+const kubectls = binaries('kubectl');
 
 interface View {
   readonly 'current-context': string;
@@ -98,7 +96,7 @@ users:
   three: 'apiVersion: v1\nkind: Config\ncurrent-context: last\n',
 };
 
-describe.skipIf(kubectls.length === 0)('kubectl config view', () => {
+describe.skipIf(why !== undefined)(why ?? 'kubectl config view', () => {
   let folder = '';
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'polyanthus-kubeconfig-'));

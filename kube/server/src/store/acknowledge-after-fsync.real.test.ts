@@ -1,16 +1,15 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { whyNotProgram } from '../../../../lab/src/parts.ts';
 import { stracePath, traceProgram } from '../../soak/strace.ts';
 
-/** The tier's rule: a part that is missing is a skip with its reason, or a failure when it is required. */
-const hasStrace = existsSync(stracePath) || process.env['REQUIRE_REAL'] === '1';
+const why = whyNotProgram(stracePath);
 
-test.skipIf(!hasStrace)(
-  `no write is acknowledged before the log that holds it is synced (needs ${stracePath})`,
+test.skipIf(why !== undefined)(
+  `no write is acknowledged before the log that holds it is synced${why === undefined ? '' : ` (${why})`}`,
   async () => {
     const scratch = await realpath(await mkdtemp(join(tmpdir(), 'acknowledge-')));
     try {

@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { background } from '@polyanthus/ground-base/context';
+import { whyNotRoot } from '../../../../lab/src/hosts.ts';
 import { openSqliteStore } from './sqlite.ts';
 
 const ctx = background();
-const isRoot = process.getuid?.() === 0;
+const why = whyNotRoot();
 
-test.skipIf(!isRoot)(
-  'a full disk fails the write, leaves the store readable, and loses nothing that was acknowledged',
+test.skipIf(why !== undefined)(
+  `a full disk fails the write, leaves the store readable, and loses nothing that was acknowledged${why === undefined ? '' : ` (${why})`}`,
   async () => {
     const mount = await mkdtemp(join(tmpdir(), 'full-disk-'));
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', mount]);
