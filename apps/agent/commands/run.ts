@@ -5,14 +5,17 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Command, CommandEnvironment, CommandInput } from '@polyanthus/ground-cli-kit/command';
 import { cliErrors } from '@polyanthus/ground-cli-kit/errors';
-import { text, texts } from '@polyanthus/ground-cli-kit/input';
-import type { Context } from '@polyanthus/ground-base/context';
+import type { Io } from '@polyanthus/ground-cli-kit/io';
+import { flag, text, texts } from '@polyanthus/ground-cli-kit/input';
+import { withCancel, type Context } from '@polyanthus/ground-base/context';
+import { hasCode } from '@polyanthus/ground-base/errors';
 import type { Transport } from '@polyanthus/ground-http/message';
 import { inClusterContext } from '@polyanthus/kube-client/in-cluster';
 import { contextOf, kubeconfigFiles, loadKubeconfig } from '@polyanthus/kube-client/kubeconfig';
 import { transportFor } from '@polyanthus/kube-client/transport-of';
 import { runAgent } from '../src/agent.ts';
 
+const stdinBytesMax = 64 * 1024;
 const roleNames = ['tunnel', 'fleet'] as const;
 
 /** Runs an agent until it is stopped. */
@@ -47,6 +50,11 @@ export const run: Command = {
       help: 'kubeconfig of the member; in a pod the default is the pod itself',
     },
     { name: 'context', kind: 'string', value: 'NAME', help: 'context in it' },
+    {
+      name: 'stop-with-stdin',
+      kind: 'boolean',
+      help: 'end when standard input ends: for a program that starts the agent and must not leave it behind',
+    },
   ],
   examples: [
     'polyanthus agent run --hub=https://hub.example.org:8443 --hub-ca=ca.pem --membership=edge-1 --token-file=edge-1.token --kubeconfig=edge-1.kubeconfig',
@@ -66,26 +74,42 @@ export const run: Command = {
         'polyanthus',
         `agent-${fleet}-${membership}`,
       );
-    await runAgent(ctx, {
-      roles: rolesOf(input),
-      hubUrl,
-      fleet,
-      membership,
-      stateDir,
-      hubCaPem: caFile === undefined ? ((await setting('', 'hub-ca.pem')) ?? '') : await readFile(caFile, 'utf8'),
-      tokenFile: text(input, 'token-file'),
-      serviceAccountTokenFile: text(input, 'service-account-token-file'),
-      membershipUid: await setting('', 'membership-uid'),
-      member: await memberTransport(ctx, input, environment),
-      env: environment.env,
-      onTunnel: (open) =>
-        environment.io.err(
-          open ? `connected to ${hubUrl} as ${fleet}/${membership}\n` : `the tunnel to ${hubUrl} closed\n`,
-        ),
-    });
+    await whileWanted(ctx, flag(input, 'stop-with-stdin') ? environment.io : undefined, async (inner) =>
+      runAgent(inner, {
+        roles: rolesOf(input),
+        hubUrl,
+        fleet,
+        membership,
+        stateDir,
+        hubCaPem: caFile === undefined ? ((await setting('', 'hub-ca.pem')) ?? '') : await readFile(caFile, 'utf8'),
+        tokenFile: text(input, 'token-file'),
+        serviceAccountTokenFile: text(input, 'service-account-token-file'),
+        membershipUid: await setting('', 'membership-uid'),
+        member: await memberTransport(inner, input, environment),
+        env: environment.env,
+        onTunnel: (open) =>
+          environment.io.err(
+            open ? `connected to ${hubUrl} as ${fleet}/${membership}\n` : `the tunnel to ${hubUrl} closed\n`,
+          ),
+      }),
+    );
     return 0;
   },
 };
+
+/** Until `fn` ends or, with `io`, standard input does: the program that started this one may end in any way. */
+async function whileWanted(ctx: Context, io: Io | undefined, fn: (ctx: Context) => Promise<void>): Promise<void> {
+  if (io === undefined) return fn(ctx);
+  const { ctx: inner, cancel } = withCancel(ctx);
+  void io.readStdin(stdinBytesMax).then(cancel, cancel);
+  try {
+    await fn(inner);
+  } catch (error) {
+    if (ctx.signal.aborted || !hasCode(error, 'Cancelled')) throw error;
+  } finally {
+    cancel();
+  }
+}
 
 async function settingOf(input: CommandInput, name: string, file: string): Promise<string | undefined> {
   const given = name === '' ? undefined : text(input, name);

@@ -1,5 +1,5 @@
 /** Three simulated clusters joined to a hub by real agents: each a process of its own that dials out. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -123,12 +123,14 @@ export async function joinDemoCluster(ctx: Context, hub: RunningHub, name: strin
 
 function startAgent(ctx: Context, name: string, args: readonly string[]): DemoAgent {
   const main = process.argv[1] ?? '';
-  // Its own process group, so that Ctrl-C reaches the demo alone, which then ends the agents in order.
-  const child: ChildProcess = spawn(process.execPath, [main, ...args], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+  // Its own process group, so that Ctrl-C reaches the demo alone, which then ends the agents in order. The pipe at its
+  // standard input closes with this process however that ends, and the agent with it.
+  const child = spawn(process.execPath, [main, ...args, '--stop-with-stdin'], {
+    stdio: ['pipe', 'ignore', 'pipe'],
     detached: true,
   });
-  child.stderr?.on('data', (chunk: Buffer) =>
+  child.stdin.on('error', () => undefined);
+  child.stderr.on('data', (chunk: Buffer) =>
     ctx.log.debug('agent', { name, text: chunk.toString('utf8').trim().slice(0, 500) }),
   );
   child.once('exit', (code) => (ctx.signal.aborted ? undefined : ctx.log.warn('an agent ended', { name, code })));

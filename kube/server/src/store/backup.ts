@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { throwIfCancelled, type Context } from '@polyanthus/ground-base/context';
 import { storeErrors } from './errors.ts';
-import { createFile, storeFile } from './sqlite-directory.ts';
+import { createFile, readDirectory, storeFile } from './sqlite-directory.ts';
 import { ownDirectory } from './sqlite.ts';
 import type { ObjectIndex, Store, StoredObject } from './store.ts';
 
@@ -38,8 +38,34 @@ interface Trailer {
 }
 
 /** All objects as they are now, whatever is written meanwhile. Throws Compacted when the reader is far too slow. */
-export async function* exportStore(ctx: Context, store: Store): AsyncIterableIterator<Uint8Array> {
+export function exportStore(ctx: Context, store: Store): AsyncIterableIterator<Uint8Array> {
   const { revision } = store;
+  return exportLines(ctx, revision, pagedObjects(store, revision));
+}
+
+/**
+ * The same of a data directory, whether its owner runs or not: what was committed when it began. Reads all of it into
+ * memory. Throws StoreUnavailable, StoreDamaged, StoreFormatUnknown.
+ */
+export async function exportDirectory(ctx: Context, directory: string): Promise<AsyncIterableIterator<Uint8Array>> {
+  const { revision, objects } = await readDirectory(directory);
+  return exportLines(ctx, revision, objects);
+}
+
+function* pagedObjects(store: Store, revision: number): IterableIterator<StoredObject> {
+  for (let from: string | undefined = ''; from !== undefined;) {
+    store.pin(revision, pageTtlMs);
+    const page = store.range('', { from, limit: pageObjects, revision });
+    yield* page.objects;
+    from = page.next;
+  }
+}
+
+async function* exportLines(
+  ctx: Context,
+  revision: number,
+  all: Iterable<StoredObject>,
+): AsyncIterableIterator<Uint8Array> {
   let crc = 0;
   let objects = 0;
   const line = (value: Header | ObjectLine | Trailer): Uint8Array => {
@@ -48,14 +74,10 @@ export async function* exportStore(ctx: Context, store: Store): AsyncIterableIte
     return bytes;
   };
   yield line({ store: 'polyanthus', format: backupFormat, revision });
-  for (let from: string | undefined = ''; from !== undefined;) {
+  for (const { bytes, ...rest } of all) {
     throwIfCancelled(ctx);
-    store.pin(revision, pageTtlMs);
-    const page = store.range('', { from, limit: pageObjects, revision });
-    for (const { bytes, ...rest } of page.objects)
-      yield line({ ...rest, base64: Buffer.from(bytes).toString('base64') });
-    objects += page.objects.length;
-    from = page.next;
+    yield line({ ...rest, base64: Buffer.from(bytes).toString('base64') });
+    objects++;
   }
   yield line({ objects, crc });
 }

@@ -27,6 +27,9 @@ export function storeFile(directory: string): string {
 /** Leads a file of format `from` to `from + 1`, inside a transaction. */
 export type Migrations = ReadonlyMap<number, (database: DatabaseSync) => void>;
 
+/** The owner may be moving its log into the file. */
+const readBusyMs = 5000;
+
 /** None yet: format 1 is the first. */
 export const migrations: Migrations = new Map();
 
@@ -46,6 +49,26 @@ export async function openDirectory(directory: string, known: Migrations = migra
   await checkFormat(path, known);
   const database = guarded(path, () => openDatabase(path));
   try {
+    return loadStore(database, path);
+  } finally {
+    database.close();
+  }
+}
+
+/**
+ * What is committed in a directory that another process may own, verified; nothing is changed in it and no format is moved
+ * on. Throws StoreUnavailable, StoreDamaged, StoreFormatUnknown.
+ */
+export async function readDirectory(directory: string): Promise<StoreContent & { readonly revision: number }> {
+  const path = storeFile(directory);
+  if (!(await exists(path))) throw storeErrors.error('StoreUnavailable', `there is no store at ${path}`);
+  const found = guarded(path, () => formatOf(path));
+  if (found.application !== applicationId) throw notAStore(path, found.application);
+  if (found.version !== formatVersion) throw formatUnknown(path, found.version);
+  const database = guarded(path, () => new DatabaseSync(path, { timeout: readBusyMs }));
+  try {
+    // One transaction, so that commits of the owner do not come in between.
+    guarded(path, () => database.exec('PRAGMA query_only = ON; BEGIN'));
     return loadStore(database, path);
   } finally {
     database.close();
@@ -106,14 +129,17 @@ async function insertAll(
 
 async function checkFormat(path: string, known: Migrations): Promise<void> {
   const found = guarded(path, () => formatOf(path));
-  if (found.application !== applicationId)
-    throw storeErrors.error('StoreDamaged', `${path}: it is not a store (its application id is ${found.application})`);
+  if (found.application !== applicationId) throw notAStore(path, found.application);
   if (found.version === formatVersion) return;
   for (let from = found.version; from < formatVersion; from++) {
     if (!known.has(from)) throw formatUnknown(path, found.version);
   }
   if (found.version > formatVersion) throw formatUnknown(path, found.version);
   await migrate(path, found.version, known);
+}
+
+function notAStore(path: string, application: number): Error {
+  return storeErrors.error('StoreDamaged', `${path}: it is not a store (its application id is ${application})`);
 }
 
 function formatUnknown(path: string, version: number): Error {
