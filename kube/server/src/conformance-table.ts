@@ -17,6 +17,9 @@ export interface Step {
 export const knownDifferences = {
   goDecoder: "texts of Go's JSON decoder: offsets, struct fields, Go types",
   goValues: 'bad values printed as Go structures',
+  kindDefaults: 'defaults and null members that Go writes and kube/kinds does not tell yet',
+  protection: 'protection finalizers, which no controller here would remove',
+  nodeTaint: 'the not-ready taint of new nodes, which no controller here would remove',
   columnTexts: 'descriptions of table columns',
   reason: 'causes that tell which operation of a JSON patch failed',
   scaleTime: 'the managedFields entry of a scale has no time in kube-apiserver',
@@ -114,6 +117,10 @@ export const crd = (plural: string, kind: string, more: object = {}): object => 
     ],
   },
 });
+
+const selector = { matchLabels: { a: 'b' } };
+const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'nginx:1' }] } };
+const jobTemplate = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'nginx:1' }] } };
 
 export const groups: readonly Group[] = [
   {
@@ -300,6 +307,8 @@ export const groups: readonly Group[] = [
       post(`${core}/services`, { metadata: { name: 'T' }, spec: { ports: [{ port: 80 }] } }),
       post(`${core}/services`, { metadata: { name: 'h' }, spec: { clusterIP: 'None' } }),
       post(`${core}/secrets`, { metadata: { name: 's' }, stringData: { a: 'b' } }),
+      post(`${core}/secrets`, { metadata: { name: 'x' }, data: { a: '!!' } }),
+      post(`${core}/secrets`, { metadata: { name: 'x' }, data: { a: 'YQ' } }),
       patch(`${core}/secrets/s`, merge, { type: 'x' }),
       patch(`${core}/secrets/s`, merge, { immutable: true }),
       patch(`${core}/secrets/s`, merge, { data: { a: 'eA==' } }),
@@ -307,6 +316,123 @@ export const groups: readonly Group[] = [
       post('/api/v1/namespaces', { metadata: { name: 'A' } }),
       get('/api/v1/namespaces/{ns}'),
       patch('/api/v1/namespaces/{ns}', merge, { spec: { finalizers: [] } }),
+    ],
+  },
+  {
+    name: 'many kinds',
+    steps: [
+      post(`${core}/serviceaccounts`, { metadata: { name: 'sa' } }),
+      post(`${core}/replicationcontrollers`, { metadata: { name: 'rc' }, spec: { selector: { a: 'b' }, template } }),
+      differs(
+        'protection',
+        post(`${core}/persistentvolumeclaims`, {
+          metadata: { name: 'pvc' },
+          spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+        }),
+      ),
+      post(`${core}/resourcequotas`, { metadata: { name: 'q' }, spec: { hard: { pods: '10' } } }),
+      post(`${core}/limitranges`, { metadata: { name: 'l' }, spec: { limits: [{ type: 'Pod', max: { cpu: '1' } }] } }),
+      remove(`${core}/limitranges/l`),
+      remove(`${core}/resourcequotas/q`),
+      post(`${core}/endpoints`, {
+        metadata: { name: 'e' },
+        subsets: [{ addresses: [{ ip: '10.0.0.1' }], ports: [{ port: 80 }] }],
+      }),
+      differs(
+        'kindDefaults',
+        post(`${core}/events`, {
+          metadata: { name: 'ev' },
+          involvedObject: { kind: 'Pod', name: 'p', namespace: '{ns}' },
+          reason: 'R',
+          type: 'Normal',
+        }),
+      ),
+      post(`${core}/podtemplates`, { metadata: { name: 'pt' }, template }),
+      differs(
+        'kindDefaults',
+        post(`${apps}/statefulsets`, { metadata: { name: 's' }, spec: { serviceName: 's', selector, template } }),
+      ),
+      differs('kindDefaults', post(`${apps}/daemonsets`, { metadata: { name: 's' }, spec: { selector, template } })),
+      post(`${apps}/replicasets`, { metadata: { name: 's' }, spec: { selector, template } }),
+      differs(
+        'kindDefaults',
+        post(`${apps}/controllerrevisions`, { metadata: { name: 'c' }, revision: 1, data: { a: 1 } }),
+      ),
+      post('/apis/batch/v1/namespaces/{ns}/cronjobs', {
+        metadata: { name: 'c' },
+        spec: { schedule: '* * * * *', jobTemplate: { spec: { template: jobTemplate } } },
+      }),
+      post('/apis/networking.k8s.io/v1/namespaces/{ns}/ingresses', {
+        metadata: { name: 'i' },
+        spec: { defaultBackend: { service: { name: 's', port: { number: 80 } } } },
+      }),
+      post('/apis/networking.k8s.io/v1/namespaces/{ns}/networkpolicies', {
+        metadata: { name: 'n' },
+        spec: { podSelector: {} },
+      }),
+      differs(
+        'kindDefaults',
+        post('/apis/policy/v1/namespaces/{ns}/poddisruptionbudgets', {
+          metadata: { name: 'p' },
+          spec: { minAvailable: 1, selector },
+        }),
+      ),
+      differs(
+        'kindDefaults',
+        post('/apis/autoscaling/v2/namespaces/{ns}/horizontalpodautoscalers', {
+          metadata: { name: 'h' },
+          spec: { maxReplicas: 3, scaleTargetRef: { kind: 'Deployment', name: 'd', apiVersion: 'apps/v1' } },
+        }),
+      ),
+      post('/apis/coordination.k8s.io/v1/namespaces/{ns}/leases', {
+        metadata: { name: 'l' },
+        spec: { holderIdentity: 'x' },
+      }),
+      put('/apis/coordination.k8s.io/v1/namespaces/{ns}/leases/l', {
+        metadata: { name: 'l' },
+        spec: { holderIdentity: 'y' },
+      }),
+      put('/apis/coordination.k8s.io/v1/namespaces/{ns}/leases/m', {
+        metadata: { name: 'm' },
+        spec: { holderIdentity: 'y' },
+      }),
+      differs(
+        'kindDefaults',
+        post('/apis/discovery.k8s.io/v1/namespaces/{ns}/endpointslices', {
+          metadata: { name: 'e' },
+          addressType: 'IPv4',
+          endpoints: [{ addresses: ['10.0.0.1'] }],
+        }),
+      ),
+      differs(
+        'nodeTaint',
+        post('/api/v1/nodes', { metadata: { name: 'conformance-node' }, spec: { podCIDR: '10.0.0.0/24' } }),
+      ),
+      differs(
+        'protection',
+        post('/api/v1/persistentvolumes', {
+          metadata: { name: 'conformance-pv' },
+          spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/x' } },
+        }),
+      ),
+      post('/apis/storage.k8s.io/v1/storageclasses', { metadata: { name: 'conformance' }, provisioner: 'x/y' }),
+      post('/apis/scheduling.k8s.io/v1/priorityclasses', { metadata: { name: 'conformance' }, value: 7 }),
+      post('/apis/node.k8s.io/v1/runtimeclasses', { metadata: { name: 'conformance' }, handler: 'runc' }),
+      post('/apis/networking.k8s.io/v1/ingressclasses', {
+        metadata: { name: 'conformance' },
+        spec: { controller: 'x.io/y' },
+      }),
+      post('/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations', {
+        metadata: { name: 'conformance' },
+      }),
+      differs(
+        'kindDefaults',
+        post('/apis/rbac.authorization.k8s.io/v1/clusterroles', {
+          metadata: { name: 'conformance' },
+          aggregationRule: { clusterRoleSelectors: [{ matchLabels: { none: 'such' } }] },
+        }),
+      ),
+      differs('kindDefaults', get(`/apis/events.k8s.io/v1/namespaces/{ns}/events/ev`)),
     ],
   },
   {
@@ -359,7 +485,10 @@ export const groups: readonly Group[] = [
       }),
       differs(
         'goValues',
-        post('/apis/apiextensions.k8s.io/v1/customresourcedefinitions', crd('bads', 'Bad', { storage: false })),
+        differs(
+          'goValues',
+          post('/apis/apiextensions.k8s.io/v1/customresourcedefinitions', crd('bads', 'Bad', { storage: false })),
+        ),
       ),
       post('/apis/apiextensions.k8s.io/v1/customresourcedefinitions', crd('bads', 'Bad', { schema: null })),
       post(

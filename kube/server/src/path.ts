@@ -49,10 +49,12 @@ function resourceOf(
 
 function decodeParts(path: string): string[] | undefined {
   try {
-    return path
+    const parts = path
       .split('/')
       .filter((part) => part !== '')
       .map(decodeURIComponent);
+    // No name has a slash, and store keys are joined with it.
+    return parts.some((part) => part.includes('/')) ? undefined : parts;
   } catch {
     return undefined;
   }

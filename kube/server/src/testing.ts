@@ -14,6 +14,7 @@ import type { AuditSink } from './pipeline/audit.ts';
 import type { KubeletDialer } from './subresources/kubelet.ts';
 import type { Store } from './store/store.ts';
 
+/** One logical cluster in memory, and what a test may look at. */
 export interface TestCluster {
   readonly server: ApiServer;
   readonly cluster: LogicalCluster;

@@ -126,6 +126,19 @@ test('a reader that stops reading is cut off, and nobody else waits for it', asy
   cancel();
 });
 
+test('a revision of the future is waited for', async () => {
+  const lines = watchApi(
+    cluster.ctx,
+    cluster.transport,
+    `${maps}?watch=1&resourceVersion=${cluster.store.revision + 1}`,
+  );
+  const first = take(lines, 1);
+  await create('too-early');
+  await create('in-time');
+  expect(shape(await first)).toEqual(['ADDED in-time']);
+  await lines.return(undefined);
+});
+
 test('closing the cluster ends its watches', async () => {
   await create('a');
   const lines = watchApi(cluster.ctx, cluster.transport, `${maps}?watch=1`);

@@ -6,6 +6,7 @@ import { labelName, subdomainName } from '../metadata.ts';
 import type { Strategy } from '../registry/strategy.ts';
 import { deploymentFaults, workloadSelectorFaults } from './workloads.ts';
 import { configFaults } from './config.ts';
+import { prepareNode, prepareVolume } from './nodes-and-volumes.ts';
 import { podFaults, podFields, podGrace, preparePod } from './pods.ts';
 import { prepareNamespace } from './namespaces.ts';
 import { roleFaults, bindingFaults } from './rbac.ts';
@@ -44,7 +45,13 @@ const special: Readonly<Record<string, Partial<Strategy>>> = {
   'daemonsets.apps': { ...generation, faults: workloadSelectorFaults },
   'jobs.batch': { ...generation, fields: jobFields },
   'cronjobs.batch': generation,
-  'horizontalpodautoscalers.autoscaling': {},
+  'horizontalpodautoscalers.autoscaling': generation,
+  'priorityclasses.scheduling.k8s.io': generation,
+  'ingressclasses.networking.k8s.io': generation,
+  podtemplates: generation,
+  persistentvolumes: { prepare: prepareVolume },
+  persistentvolumeclaims: { prepare: prepareVolume },
+  nodes: { prepare: prepareNode },
   'leases.coordination.k8s.io': { createOnUpdate: true, unconditionalUpdate: false },
   'poddisruptionbudgets.policy': generation,
   'ingresses.networking.k8s.io': generation,

@@ -21,6 +21,10 @@ const scale: ScalePaths = {
   labelSelector: '.spec.selector',
 };
 
+const deprecated: Readonly<Record<string, string>> = {
+  '/v1/endpoints': 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
+};
+
 function definitionOf(kind: BuiltinKind): ResourceDefinition {
   const { type } = kind;
   const key = `${type.group}/${type.version}/${type.resource}`;
@@ -41,6 +45,7 @@ function definitionOf(kind: BuiltinKind): ResourceDefinition {
     strategy: strategyOf(type.group, type.resource, subresources.has('status')),
     custom: false,
     openApiName: kind.openApiName,
+    ...(deprecated[key] === undefined ? {} : { deprecationWarning: deprecated[key] }),
     ...(alias === undefined ? {} : { conversion: alias.conversion }),
     ...(subresources.has('scale') ? { scale } : {}),
   };

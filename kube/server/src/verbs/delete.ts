@@ -53,13 +53,30 @@ function propagationOf(policy: unknown, orphan: unknown): DeleteRequest['propaga
   );
 }
 
+/** Kinds whose deletion answers with the object even when it is gone (kube-apiserver's ReturnDeletedObject). */
+const answersWithObject: ReadonlySet<string> = new Set([
+  '/namespaces',
+  '/persistentvolumeclaims',
+  '/persistentvolumes',
+  '/pods',
+  '/podtemplates',
+  '/resourcequotas',
+  '/serviceaccounts',
+  '/services',
+  'storage.k8s.io/csidrivers',
+  'storage.k8s.io/csinodes',
+  'storage.k8s.io/storageclasses',
+  'storage.k8s.io/volumeattachments',
+  'storage.k8s.io/volumeattributesclasses',
+]);
+
 export async function deleteVerb(scope: Scope): Promise<ServerResponse> {
   const request = await readDeleteRequest(scope);
   const { stored, gone } = await deleteObject(scope, request);
   // The object where it stays for a while; a Status where it is gone (pods and custom kinds answer with the object).
   if (!gone) return objectAnswer(scope, 200, stored);
   const { group, resource } = scope.definition.type;
-  if (group === '' && (resource === 'pods' || resource === 'services')) return objectAnswer(scope, 200, stored);
+  if (answersWithObject.has(`${group}/${resource}`)) return objectAnswer(scope, 200, stored);
   return jsonAnswer(200, {
     kind: 'Status',
     apiVersion: 'v1',
@@ -180,12 +197,8 @@ async function remove(
   request: DeleteRequest,
 ): Promise<Deleted | undefined> {
   if (request.dryRun) return { stored, gone: true };
-  const last = withMeta(after, {
-    deletionTimestamp:
-      scope.definition.strategy.grace === undefined
-        ? readStored(stored, scope.definition).metadata.deletionTimestamp
-        : after.metadata.deletionTimestamp,
-  });
+  // Only kinds with grace show in their last state that they were being deleted.
+  const last = scope.definition.strategy.grace === undefined ? readStored(stored, scope.definition) : after;
   const removed = await removeStored(scope, stored, last);
   return removed === undefined ? undefined : { stored: removed, gone: true };
 }

@@ -114,9 +114,13 @@ class WatchStream implements AsyncIterable<Uint8Array> {
     const prefix = scopePrefix(this.#scope);
     const filter = selection.everything ? {} : { filter: (object: StoredObject) => selection.matches(object.index) };
     const initial = after === undefined ? cluster.store.range(prefix, filter) : undefined;
-    const start = initial?.revision ?? after ?? 0;
+    // A revision of the future is waited for: what happens before it is not told.
+    const wanted = initial?.revision ?? after ?? 0;
+    const start = Math.min(wanted, cluster.store.revision);
     try {
-      const watch = cluster.store.watch(prefix, start, (event) => this.#deliver(event));
+      const watch = cluster.store.watch(prefix, start, (event) => {
+        if (event.revision > wanted) this.#deliver(event);
+      });
       release.push(() => watch.close());
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'Compacted') throw error;
