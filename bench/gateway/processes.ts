@@ -1,5 +1,8 @@
-/** One of the processes of the benchmark, by its first argument: `target`, `hub`, `agent`. Prints its port when it is ready. */
-import type { ServerResponse } from 'node:http';
+/**
+ * Processes of the benchmark, by their first argument: `target`, the bare HTTPS server; `hub` and `agent`, gateway and
+ * tunnel with rights and audit as empty functions. Each prints its port when it is ready.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { background } from '@polyanthus/ground-base/context';
@@ -15,17 +18,24 @@ import { createTunnelHub } from '@polyanthus/engine-tunnel/hub';
 import { MemoryEnrolmentStore, testAgents, testMember } from '@polyanthus/engine-tunnel/testing';
 
 const ctx = background();
+const mib = 1024 * 1024;
 const small = Buffer.from(JSON.stringify({ kind: 'ConfigMap', data: { text: 'x'.repeat(960) } }));
+const cluster = Buffer.from(
+  JSON.stringify({ kind: 'Namespace', metadata: { name: 'kube-system', uid: 'bare-server' } }),
+);
+const event = Buffer.from(
+  `${JSON.stringify({ type: 'MODIFIED', object: { kind: 'ConfigMap', data: { text: 'x'.repeat(420) } } })}\n`,
+);
 const piece = Buffer.alloc(256 * 1024, 1);
-const streamBytes = 256 * 1024 * 1024;
 const ready = (port: number): void => void process.stdout.write(`${port}\n`);
 
-function sendStream(response: ServerResponse): void {
+/** Writes pieces as fast as they are taken, `bytes` in all. */
+function send(response: ServerResponse, one: Buffer, bytes: number): void {
   let sent = 0;
   const more = (): void => {
-    while (sent < streamBytes) {
-      sent += piece.length;
-      if (response.write(piece)) continue;
+    while (sent < bytes && !response.destroyed) {
+      sent += one.length;
+      if (response.write(one)) continue;
       response.once('drain', more);
       return;
     }
@@ -34,15 +44,25 @@ function sendStream(response: ServerResponse): void {
   more();
 }
 
+const answers: Readonly<Record<string, (response: ServerResponse) => void>> = {
+  '/stream': (response) => send(response, piece, 256 * mib),
+  '/list': (response) => send(response, piece, 200_000_000),
+  // Every event a write of its own, as kube-apiserver writes them.
+  '/watch': (response) => send(response, event, Number.POSITIVE_INFINITY),
+  '/api/v1/namespaces/kube-system': (response) => response.end(cluster),
+};
+
+function serveTarget(request: IncomingMessage, response: ServerResponse): void {
+  response.setHeader('content-type', 'application/json');
+  const answer = answers[(request.url ?? '').split('?', 1)[0] ?? ''] ?? ((): unknown => response.end(small));
+  request.resume();
+  request.once('end', () => answer(response));
+}
+
 const roles: Readonly<Record<string, (port: number) => Promise<void>>> = {
   target: async () => {
-    const server = createServer(
-      { cert: testCertificates.server.cert, key: testCertificates.server.key, keepAliveTimeout: 60_000 },
-      (request, response) => {
-        if (request.url === '/stream') sendStream(response);
-        else response.setHeader('content-type', 'application/json').end(small);
-      },
-    );
+    const tls = { cert: testCertificates.server.cert, key: testCertificates.server.key };
+    const server = createServer({ ...tls, keepAliveTimeout: 120_000 }, serveTarget);
     server.listen(0, '127.0.0.1', () => ready((server.address() as AddressInfo).port));
   },
   hub: async () => {
@@ -59,16 +79,12 @@ const roles: Readonly<Record<string, (port: number) => Promise<void>>> = {
       renew: async () => '',
     });
     const alice = { username: 'alice', groups: ['devs'] };
+    const { membershipUid: uid, fleet, name } = testMember;
     const gateway = createGateway({
       authenticate: async () => alice,
       authorize: async () => ({ allowed: true, reason: '' }),
-      findMember: () => ({
-        uid: testMember.membershipUid,
-        fleet: testMember.fleet,
-        name: testMember.name,
-        ceiling: 'full',
-      }),
-      transportTo: (uid) => hub.transportTo(uid),
+      findMember: () => ({ uid, fleet, name, ceiling: 'full' }),
+      transportTo: (to) => hub.transportTo(to),
       hubApi: hub.transportTo(''),
       audit: () => undefined,
       clock: systemClock,

@@ -1,0 +1,3 @@
+module polyanthus.dev/bench/load
+
+go 1.24
