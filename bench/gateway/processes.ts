@@ -11,6 +11,7 @@ import { systemRandom } from '@polyanthus/ground-base/random';
 import { createTransport } from '@polyanthus/ground-http/node-client';
 import { serve } from '@polyanthus/ground-http/node-server';
 import { testCertificates } from '@polyanthus/ground-http/testing';
+import { believingApi } from '@polyanthus/engine-gateway/hub-api';
 import { createGateway } from '@polyanthus/engine-gateway/gateway';
 import { runTunnelAgent } from '@polyanthus/engine-tunnel/agent';
 import { MemoryDirectory } from '@polyanthus/engine-tunnel/directory';
@@ -85,7 +86,7 @@ const roles: Readonly<Record<string, (port: number) => Promise<void>>> = {
       authorize: async () => ({ allowed: true, reason: '' }),
       findMember: () => ({ uid, fleet, name, ceiling: 'full' }),
       transportTo: (to) => hub.transportTo(to),
-      hubApi: hub.transportTo(''),
+      hubApi: believingApi(hub.transportTo('')),
       audit: () => undefined,
       clock: systemClock,
       random: systemRandom,

@@ -1,16 +1,13 @@
 /** The hub's one port: tunnels and enrolment by their paths, all else through the gateway. */
-import { createWriteStream } from 'node:fs';
-import type { Context } from '@polyanthus/ground-base/context';
-import { hasCode } from '@polyanthus/ground-base/errors';
+import { sleep, type Context } from '@polyanthus/ground-base/context';
 import type { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import { systemRandom } from '@polyanthus/ground-base/random';
 import type { Handler } from '@polyanthus/ground-http/message';
-import { loadAuthority } from '@polyanthus/ground-pki/authority';
+import { loadAuthority, type AuthorityFiles } from '@polyanthus/ground-pki/authority';
 import { agentSubjects } from '@polyanthus/domains-fleet/agent-manifest';
-import { recordConnection } from '@polyanthus/domains-fleet/connection-status';
 import { createEnrolmentStore } from '@polyanthus/domains-fleet/enrolment';
+import type { GatewayAudit } from '@polyanthus/engine-gateway/audit';
 import { createGateway, type Gateway } from '@polyanthus/engine-gateway/gateway';
-import { MemoryDirectory } from '@polyanthus/engine-tunnel/directory';
 import {
   createEnrolmentHandler,
   createRenewal,
@@ -19,19 +16,24 @@ import {
 } from '@polyanthus/engine-tunnel/enrolment';
 import { tunnelPath } from '@polyanthus/engine-tunnel/hello';
 import { createTunnelHub, type TunnelHub } from '@polyanthus/engine-tunnel/hub';
-import type { TunnelIdentity } from '@polyanthus/engine-tunnel/hub-tunnel';
-import { memberships } from '@polyanthus/kube-kinds/own/fleet';
+import type { Membership } from '@polyanthus/kube-kinds/own/fleet';
 import { createInformers } from '@polyanthus/kube-runtime/informers';
-import { joinKey } from '@polyanthus/kube-runtime/keys';
-import type { HubIdentity } from './data-directory.ts';
-import { createAuthenticate, createAuthorize } from './hub-access.ts';
-import { localClient, localTransport } from './local-client.ts';
+import { createConnections } from './connections.ts';
+import { createAuthenticate } from './hub-access.ts';
+import type { HubApi } from './hub-api.ts';
+import { createMemberCache, type MemberCache } from './member-cache.ts';
+import type { MakeReplicas } from './replicas.ts';
 
 /** What the front is made of. */
 export interface FrontOptions {
-  readonly identity: HubIdentity;
-  readonly socketPath: string;
-  readonly auditPath: string;
+  /** A uuid: what agents sign as the hub they mean. */
+  readonly hubId: string;
+  readonly agentCa: AuthorityFiles;
+  /** PEM of the CAs whose client certificates say who a caller is. */
+  readonly callerCaPems: readonly string[];
+  readonly api: HubApi;
+  readonly replicas: MakeReplicas;
+  readonly audit: (line: GatewayAudit) => void;
   readonly metrics: MetricsRegistry;
 }
 
@@ -39,92 +41,130 @@ export interface FrontOptions {
 export interface Front {
   readonly handler: Handler;
   readonly tunnels: TunnelHub;
-  /** Asks agents to go elsewhere, then ends what is left. */
-  close(): Promise<void>;
+  /** Asks agents to open a tunnel elsewhere, waits `drainMs` at most until they have, then ends what is left. */
+  close(drainMs: number): Promise<void>;
 }
 
 const agentCertificateTtlMs = 30 * 86_400_000;
-const replicaName = 'hub-0';
 
-/** Starts the informers and waits for them: the gateway never decides on half a picture. */
+/** Starts the informers and waits for them: the gateway never decides on half a picture. `ctx` ends all of it. */
 export async function createFront(ctx: Context, options: FrontOptions): Promise<Front> {
-  const { identity, metrics } = options;
-  const hubClient = localClient(options.socketPath, 'hub', 'polyanthus:gateway');
+  const { api, metrics } = options;
+  const hubClient = api.clientOf('gateway');
   const informers = createInformers(hubClient, { random: systemRandom, metrics });
-  const members = informers.of(memberships);
-  let gateway: Gateway | undefined;
-  const recheck = debounced(
-    ctx,
-    () =>
-      void gateway
-        ?.closeNoLongerAllowed(ctx)
-        .catch((error: unknown) => ctx.log.warn('open streams could not be checked', { error })),
-  );
-  const authorize = createAuthorize(informers, recheck);
-  members.onEvent({ onUpdate: recheck, onDelete: recheck });
-  informers.start(ctx);
-  await informers.synced(ctx);
-  const fleets = (): readonly string[] => [
-    ...new Set(['default', ...members.list().map((one) => one.metadata.namespace ?? '')]),
-  ];
-  const enrolment = enrolmentOptions(identity, createEnrolmentStore(hubClient, fleets));
-  const tunnels = createTunnelHub(ctx, {
-    hubId: identity.hubId,
-    agentCaPems: [identity.agentCa.certificatePem],
-    store: enrolment.store,
-    directory: new MemoryDirectory().of(replicaName),
-    random: systemRandom,
-    replica: replicaName,
-    replicaTransport: () => undefined,
-    renew: createRenewal(enrolment),
-    onChange: (agent, open) => void record(ctx, hubClient, tunnels, agent, open),
+  const members = createMemberCache(hubClient, metrics);
+  const replicas = options.replicas(hubClient, members, () => tunnels);
+  const enrolment = enrolmentOptions(options, createEnrolmentStore(hubClient, members.fleets));
+  const connections = createConnections({
+    hubClient,
+    members,
+    replica: replicas.name,
+    directory: replicas.directory,
+    tunnels: () => tunnels,
   });
-  const audit = createWriteStream(options.auditPath, { flags: 'a', mode: 0o600 });
-  audit.on('error', (error) => ctx.log.error('the audit log cannot be written', { error }));
-  gateway = createGateway({
-    authenticate: createAuthenticate(hubClient, [
-      identity.agentCa.certificatePem,
-      identity.clusters['hub']?.caCertificatePem ?? '',
-    ]),
+  const tunnels: TunnelHub = createTunnelHub(ctx, {
+    hubId: options.hubId,
+    agentCaPems: [options.agentCa.certificatePem],
+    store: enrolment.store,
+    directory: replicas.directory,
+    random: systemRandom,
+    replica: replicas.name,
+    replicaTransport: replicas.transportTo,
+    renew: createRenewal(enrolment),
+    onChange: (agent, open) => void connections.changed(ctx, agent, open),
+  });
+  const { authorize, recheck } = access(ctx, api, informers, () => gateway);
+  const gateway: Gateway = createGateway({
+    authenticate: createAuthenticate(hubClient, options.callerCaPems),
     authorize,
-    findMember: (fleet, name) => {
-      const found = members.get(joinKey(fleet, name));
-      return found === undefined
-        ? undefined
-        : { uid: found.metadata.uid ?? '', fleet, name, ceiling: found.spec?.ceiling ?? 'full' };
-    },
+    findMember: members.find,
     transportTo: (uid) => tunnels.transportTo(uid),
-    hubApi: localTransport(options.socketPath, 'hub'),
-    audit: (line) => void audit.write(`${JSON.stringify(line)}\n`),
+    hubApi: api.callers,
+    audit: options.audit,
     clock: ctx.clock,
     random: systemRandom,
   });
-  const enrol = createEnrolmentHandler(enrolment);
-  const through = gateway.handler;
+  followMembers({ members, tunnels, recheck, replica: replicas.name });
+  members.informer.start(ctx);
+  informers.start(ctx);
+  await Promise.all([members.informer.synced, informers.synced(ctx)]);
+  const running = [replicas.run(ctx), connections.run(ctx)];
   return {
     tunnels,
-    handler: (inner, request) => {
-      const path = request.url.split('?', 1)[0];
-      if (path === tunnelPath) return tunnels.handleUpgrade(inner, request);
-      return path === enrolmentPath ? enrol(inner, request) : through(inner, request);
-    },
-    close: async () => {
-      tunnels.drain('the hub is stopping', { stopAccepting: true });
-      await tunnels.close();
-      await new Promise((resolve) => audit.end(resolve));
+    handler: frontHandler(tunnels, createEnrolmentHandler(enrolment), gateway.handler),
+    close: async (drainMs) => {
+      await drain(ctx, tunnels, drainMs);
+      await replicas.close();
+      void Promise.allSettled(running);
     },
   };
 }
 
-function enrolmentOptions(identity: HubIdentity, store: EnrolmentOptions['store']): EnrolmentOptions {
-  const agentCa = loadAuthority(identity.agentCa, systemRandom);
+function enrolmentOptions(options: FrontOptions, store: EnrolmentOptions['store']): EnrolmentOptions {
   return {
-    hubId: identity.hubId,
+    hubId: options.hubId,
     store,
     agentSubjects,
-    authority: agentCa,
+    authority: loadAuthority(options.agentCa, systemRandom),
     certificateTtlMs: agentCertificateTtlMs,
   };
+}
+
+function frontHandler(tunnels: TunnelHub, enrol: Handler, through: Handler): Handler {
+  return (ctx, request) => {
+    const path = request.url.split('?', 1)[0];
+    if (path === tunnelPath) return tunnels.handleUpgrade(ctx, request);
+    return path === enrolmentPath ? enrol(ctx, request) : through(ctx, request);
+  };
+}
+
+/** Who may, and what closes the streams of those who no longer may. */
+function access(
+  ctx: Context,
+  api: HubApi,
+  informers: Parameters<HubApi['authorizer']>[1],
+  gateway: () => Gateway,
+): { readonly authorize: ReturnType<HubApi['authorizer']>; readonly recheck: () => void } {
+  const recheck = debounced(ctx, () => {
+    gateway()
+      .closeNoLongerAllowed(ctx)
+      .catch((error: unknown) => ctx.log.warn('open streams could not be checked', { error }));
+  });
+  return { authorize: api.authorizer(ctx, informers, recheck), recheck };
+}
+
+/** A tunnel ends with its membership or its key, and makes way for a newer one at another replica. */
+function followMembers(of: {
+  readonly members: MemberCache;
+  readonly tunnels: TunnelHub;
+  readonly recheck: () => void;
+  readonly replica: string;
+}): void {
+  const tunnelOf = (member: Membership) => of.tunnels.localTunnel(member.metadata.uid ?? '');
+  of.members.informer.onEvent({
+    onUpdate: (before, after) => {
+      if (before.metadata.generation !== after.metadata.generation) of.recheck();
+      const tunnel = tunnelOf(after);
+      const { agentKey, holder } = after.status ?? {};
+      if (tunnel === undefined) return;
+      if (agentKey !== tunnel.identity.keyHash && agentKey !== before.status?.agentKey) void tunnel.close();
+      else if (holder !== undefined && holder.epoch > tunnel.identity.epoch && holder.replica !== of.replica)
+        tunnel.retire();
+    },
+    onDelete: (member) => {
+      void tunnelOf(member)?.close();
+      of.recheck();
+    },
+  });
+}
+
+const drainStepMs = 50;
+
+async function drain(ctx: Context, tunnels: TunnelHub, drainMs: number): Promise<void> {
+  tunnels.drain('the hub is stopping', { stopAccepting: true });
+  const untilMs = ctx.clock.monotonic() + drainMs;
+  while (tunnels.tunnels().length > 0 && ctx.clock.monotonic() < untilMs) await sleep(ctx, drainStepMs);
+  await tunnels.close();
 }
 
 /** One run soon after the last of many calls. */
@@ -142,46 +182,4 @@ function debounced(ctx: Context, fn: () => void): () => void {
       { unref: true },
     );
   };
-}
-
-async function record(
-  ctx: Context,
-  hubClient: ReturnType<typeof localClient>,
-  tunnels: TunnelHub,
-  agent: TunnelIdentity,
-  open: boolean,
-): Promise<void> {
-  const [fleet = '', name = ''] = agent.membership.split('/');
-  // A tunnel that was replaced closes after its successor has opened: the member is still connected.
-  if (!open && tunnels.localTunnel(agent.membershipUid) !== undefined) return;
-  try {
-    const kubernetesVersion = open ? await memberVersion(ctx, tunnels, agent.membershipUid) : undefined;
-    await recordConnection(ctx, hubClient, {
-      fleet,
-      name,
-      connected: open,
-      agentVersion: agent.agentVersion,
-      replica: replicaName,
-      epoch: agent.epoch,
-      ...(kubernetesVersion === undefined ? {} : { kubernetesVersion }),
-    });
-  } catch (error) {
-    if (!ctx.signal.aborted && !hasCode(error, 'Cancelled'))
-      ctx.log.warn('a connection could not be recorded', { membership: agent.membership, error });
-  }
-}
-
-async function memberVersion(ctx: Context, tunnels: TunnelHub, uid: string): Promise<string | undefined> {
-  const { readBody } = await import('@polyanthus/ground-http/body');
-  const { probeHeader } = await import('@polyanthus/engine-tunnel/wire');
-  try {
-    const response = await tunnels
-      .transportTo(uid)
-      .request(ctx, { method: 'GET', url: '/version', headers: { [probeHeader]: '1' }, body: null });
-    const text = Buffer.from(await readBody(response.body, 64 * 1024)).toString('utf8');
-    return response.status === 200 ? (JSON.parse(text) as { readonly gitVersion?: string }).gitVersion : undefined;
-  } catch (error) {
-    ctx.log.debug('the version of a member could not be asked', { uid, error });
-    return undefined;
-  }
 }

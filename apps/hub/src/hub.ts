@@ -1,21 +1,17 @@
 /** A hub in one process: API worker, controllers' worker, gateway and tunnels on this thread (DESIGN section 4 "Processes"). */
-import { sleep, type Context } from '@polyanthus/ground-base/context';
+import type { Context } from '@polyanthus/ground-base/context';
 import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import { systemRandom } from '@polyanthus/ground-base/random';
-import { serve, type RunningServer } from '@polyanthus/ground-http/node-server';
-import { loadAuthority } from '@polyanthus/ground-pki/authority';
-import { generateKey } from '@polyanthus/ground-pki/keys';
 import { writeKubeconfigContext } from '@polyanthus/kube-client/kubeconfig-write';
-import { clusterRoleBindings, customResourceDefinitions, namespaces } from '@polyanthus/kube-kinds/core';
-import { ownCrds } from '@polyanthus/kube-kinds/own/crds';
-import { fieldManager, isOwned } from '@polyanthus/kube-kinds/own/ownership';
-import { statusError } from '@polyanthus/kube-objects/status';
-import { orUndefined } from '@polyanthus/domains-fleet/member-facts';
-import { administratorsBinding, administratorsGroup } from './administrators.ts';
+import { openAuditLog } from './audit-log.ts';
 import { dataDirectory, loadIdentity, type DataDirectory, type HubIdentity } from './data-directory.ts';
 import { hubErrors } from './errors.ts';
-import { createFront, type Front } from './front.ts';
-import { localClient } from './local-client.ts';
+import { frontUrl, serveFront } from './front-server.ts';
+import { createFront } from './front.ts';
+import { openHubApi, type HubApi } from './hub-api.ts';
+import { hubNamespace } from './hub-namespace.ts';
+import { installOwnKinds } from './install.ts';
+import { soleReplica } from './replicas.ts';
 import { startWorker, type RunningWorker } from './workers.ts';
 import type { ServedCluster } from './worker-messages.ts';
 
@@ -58,7 +54,8 @@ export async function startHub(ctx: Context, options: HubOptions): Promise<Runni
       served: options.served,
     });
     stops.push(() => api.stop());
-    await installOwnKinds(ctx, directory.apiSocket);
+    const hubApi = await openHubApi(ctx, { kind: 'embedded', socketPath: directory.apiSocket }, {});
+    await installOwnKinds(ctx, hubApi.clientOf('installer'));
     const controllers = await startWorker(ctx, 'controllers-worker', {
       socketPath: directory.apiSocket,
       secrets: identity.clusters,
@@ -67,17 +64,8 @@ export async function startHub(ctx: Context, options: HubOptions): Promise<Runni
     stops.push(() => controllers.stop());
     // Its own life: the front must outlive the signal that asks the hub to stop, to say goodbye to agents.
     const life = new AbortController();
-    const front = await createFront(
-      { ...ctx, signal: life.signal },
-      { identity, socketPath: directory.apiSocket, auditPath: directory.audit, metrics: new MetricsRegistry() },
-    );
-    stops.push(async () => {
-      await front.close();
-      life.abort();
-    });
-    const server = await listen({ ...ctx, signal: life.signal }, options, identity, front);
-    stops.push(() => server.close(500));
-    const url = `https://${urlHost(options)}:${server.port}`;
+    stops.push(async () => life.abort());
+    const url = await startFront({ ...ctx, signal: life.signal }, { directory, identity, hubApi, options }, stops);
     await writeAdminKubeconfig(directory, identity, url);
     return { url, directory, identity, ports: api.ports, failed: firstFailure(api, controllers), stop };
   } catch (error) {
@@ -86,86 +74,44 @@ export async function startHub(ctx: Context, options: HubOptions): Promise<Runni
   }
 }
 
+/** Gateway and tunnels on this thread; gives their URL. */
+async function startFront(
+  ctx: Context,
+  hub: {
+    readonly directory: DataDirectory;
+    readonly identity: HubIdentity;
+    readonly hubApi: HubApi;
+    readonly options: HubOptions;
+  },
+  stops: (() => Promise<void>)[],
+): Promise<string> {
+  const { directory, identity, hubApi, options } = hub;
+  const secrets = identity.clusters['hub'];
+  if (secrets === undefined) throw hubErrors.error('IdentityUnreadable', 'the identity has no keys for the hub itself');
+  const callerCaPems = [identity.agentCa.certificatePem, secrets.caCertificatePem];
+  const audit = openAuditLog(ctx, directory.audit);
+  stops.push(() => audit.close());
+  const front = await createFront(ctx, {
+    hubId: identity.hubId,
+    agentCa: identity.agentCa,
+    callerCaPems,
+    api: hubApi,
+    replicas: soleReplica('hub-0', hubNamespace),
+    audit: audit.write,
+    metrics: new MetricsRegistry(),
+  });
+  stops.push(() => front.close(0));
+  const authority = { certificatePem: secrets.caCertificatePem, keyPem: secrets.caKeyPem };
+  const listening = { listen: options.listen, hostNames: options.hostNames };
+  const server = await serveFront(ctx, { ...listening, authority, clientCaPems: callerCaPems }, front.handler);
+  stops.push(() => server.close(500));
+  return frontUrl(listening, server.port);
+}
+
 function firstFailure(...workers: readonly RunningWorker[]): Promise<never> {
   const failed = Promise.race(workers.map((worker) => worker.failed));
   failed.catch(() => undefined);
   return failed;
-}
-
-/** The hub's CRDs. One of the same name that is not ours is refused, never changed. */
-async function installOwnKinds(ctx: Context, socketPath: string): Promise<void> {
-  const hubClient = localClient(socketPath, 'hub', 'polyanthus:installer');
-  for (const crd of ownCrds) {
-    const key = { name: crd.metadata.name ?? '' };
-    const live = await orUndefined(hubClient.get(ctx, customResourceDefinitions, key));
-    if (live !== undefined && !isOwned(live))
-      throw statusError(
-        'Conflict',
-        `CustomResourceDefinition ${key.name} exists and is not polyanthus's: remove it, or give the hub a cluster of its own`,
-      );
-    await hubClient.patch(
-      ctx,
-      customResourceDefinitions,
-      key,
-      { type: 'apply', body: crd, force: true },
-      { fieldManager },
-    );
-  }
-  for (const crd of ownCrds) await untilEstablished(ctx, hubClient, crd.metadata.name ?? '');
-  await hubClient.patch(
-    ctx,
-    clusterRoleBindings,
-    { name: administratorsGroup },
-    { type: 'apply', body: administratorsBinding, force: true },
-    { fieldManager },
-  );
-  await hubClient.patch(
-    ctx,
-    namespaces,
-    { name: 'default' },
-    { type: 'merge', body: { metadata: { labels: { 'fleet.polyanthus.dev/fleet': 'default' } } } },
-    { fieldManager },
-  );
-}
-
-async function untilEstablished(ctx: Context, hubClient: ReturnType<typeof localClient>, name: string): Promise<void> {
-  for (let left = 100; ; left--) {
-    const crd = await hubClient.get(ctx, customResourceDefinitions, { name });
-    if (
-      crd.status?.conditions?.some((condition) => condition.type === 'Established' && condition.status === 'True') ===
-      true
-    )
-      return;
-    if (left === 0)
-      throw hubErrors.error('WorkerFailed', `CustomResourceDefinition ${name} was not established within 10 s`);
-    await sleep(ctx, 100);
-  }
-}
-
-async function listen(ctx: Context, options: HubOptions, identity: HubIdentity, front: Front): Promise<RunningServer> {
-  const secrets = identity.clusters['hub'];
-  if (secrets === undefined) throw hubErrors.error('IdentityUnreadable', 'the identity has no keys for the hub itself');
-  const authority = loadAuthority({ certificatePem: secrets.caCertificatePem, keyPem: secrets.caKeyPem }, systemRandom);
-  const key = await generateKey();
-  const isAddress = (name: string): boolean => /^[\d.]+$|:/.test(name);
-  const cert = await authority.issueServer(ctx.clock.now(), {
-    names: ['localhost', ...options.hostNames.filter((name) => !isAddress(name))],
-    ips: ['127.0.0.1', '::1', ...options.hostNames.filter(isAddress)],
-    publicKeyPem: key.publicKeyPem,
-    ttlMs: 365 * 86_400_000,
-  });
-  return serve(ctx, {
-    handler: front.handler,
-    listen: options.listen,
-    tls: { cert, key: key.privateKeyPem, clientCas: [secrets.caCertificatePem, identity.agentCa.certificatePem] },
-  });
-}
-
-function urlHost(options: HubOptions): string {
-  const [first] = options.hostNames;
-  const host =
-    first ?? (options.listen.host === '0.0.0.0' || options.listen.host === '::' ? '127.0.0.1' : options.listen.host);
-  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** The bootstrap administrator's way in (mode 0600). */

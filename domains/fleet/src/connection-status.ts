@@ -10,33 +10,41 @@ import { setCondition } from '@polyanthus/kube-runtime/conditions';
 export interface ConnectionChange {
   readonly fleet: string;
   readonly name: string;
+  readonly membershipUid: string;
   readonly connected: boolean;
-  readonly agentVersion: string;
+  readonly agentVersion?: string;
   readonly replica: string;
+  /** Of the tunnel that it is about, as the directory gave it when the agent came. */
   readonly epoch: number;
   /** Of the member's API server, as asked through the tunnel. */
   readonly kubernetesVersion?: string;
 }
 
-/** Writes it. A membership that is gone is no error; an older epoch changes nothing. */
+const attemptsMax = 8;
+
+/**
+ * Writes it, by compare-and-swap: a membership that is gone is no error, and when a newer tunnel has come meanwhile
+ * nothing is changed. The holder itself is the tunnel directory's to write.
+ */
 export async function recordConnection(ctx: Context, hubClient: KubeClient, change: ConnectionChange): Promise<void> {
   const key = { namespace: change.fleet, name: change.name };
-  try {
-    const current = await hubClient.get(ctx, memberships, key);
-    if ((current.status?.holder?.epoch ?? 0) > change.epoch) return;
-    await hubClient.patch(
-      ctx,
-      memberships,
-      key,
-      { type: 'merge', body: { metadata: { uid: current.metadata.uid }, status: statusOf(ctx, current, change) } },
-      { fieldManager, subresource: 'status' },
-    );
-  } catch (error) {
-    if (!hasCode(error, 'NotFound') && !hasCode(error, 'Conflict')) throw error;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const current = await hubClient.get(ctx, memberships, key);
+      const { uid, resourceVersion } = current.metadata;
+      if (uid !== change.membershipUid || (current.status?.holder?.epoch ?? 0) > change.epoch) return;
+      const body = { metadata: { uid, resourceVersion }, status: statusOf(ctx, current, change) };
+      await hubClient.patch(ctx, memberships, key, { type: 'merge', body }, { fieldManager, subresource: 'status' });
+      return;
+    } catch (error) {
+      if (hasCode(error, 'NotFound')) return;
+      if (!hasCode(error, 'Conflict') || attempt === attemptsMax) throw error;
+    }
   }
 }
 
 function statusOf(ctx: Context, current: Membership, change: ConnectionChange): NonNullable<Membership['status']> {
+  const { agentVersion, kubernetesVersion } = change;
   const condition = change.connected
     ? {
         type: 'Connected',
@@ -53,12 +61,8 @@ function statusOf(ctx: Context, current: Membership, change: ConnectionChange): 
   return {
     state: 'READY',
     conditions: setCondition(current.status?.conditions, condition, ctx.clock.now()),
-    holder: { replica: change.replica, epoch: change.epoch },
-    ...(change.connected
-      ? { agentVersion: change.agentVersion, lastConnectionTime: new Date(ctx.clock.now()).toISOString() }
-      : {}),
-    ...(change.kubernetesVersion === undefined
-      ? {}
-      : { kubernetes: { ...current.status?.kubernetes, version: change.kubernetesVersion } }),
+    ...(agentVersion === undefined ? {} : { agentVersion }),
+    ...(change.connected ? { lastConnectionTime: new Date(ctx.clock.now()).toISOString() } : {}),
+    ...(kubernetesVersion === undefined ? {} : { kubernetes: { version: kubernetesVersion } }),
   };
 }

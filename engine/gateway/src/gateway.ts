@@ -17,7 +17,7 @@ import { statusAnswer } from './answers.ts';
 import { auditLine, type AuditDraft, type GatewayAudit } from './audit.ts';
 import { Exchanges } from './exchanges.ts';
 import { memberHeaders } from './forwarded-headers.ts';
-import { hubRequest } from './hub-api.ts';
+import { hubRequest, type CallersApi } from './hub-api.ts';
 import { actingUser } from './impersonation.ts';
 import { aboveCeilingError, failureStatus, forbiddenRight } from './failures.ts';
 import { defaultGatewayLimits, InFlight, type GatewayLimits } from './in-flight.ts';
@@ -34,7 +34,7 @@ export interface GatewayOptions {
   readonly findMember: (fleet: string, name: string) => GatewayMember | undefined;
   readonly transportTo: (membershipUid: string) => Transport;
   /** The hub's own API server. It must believe `X-Remote-*` of this transport alone. */
-  readonly hubApi: Transport;
+  readonly hubApi: CallersApi;
   readonly audit: (line: GatewayAudit) => void;
   readonly clock: Clock;
   readonly random: Random;
@@ -131,10 +131,10 @@ class GatewayServer {
   async #hub(ctx: Context, served: Served, user: UserInfo): Promise<ServerResponse> {
     const { request, draft } = served;
     const byCertificate = request.peer.certificate !== undefined && request.headers['authorization'] === undefined;
-    const outgoing = hubRequest(request, byCertificate ? user : undefined);
+    const { transport, identity } = this.#options.hubApi(request, byCertificate ? user : undefined);
     draft.allowed = true;
     draft.reason = "judged by the hub's API";
-    return this.#send(ctx, this.#options.hubApi, outgoing, served.upgrade);
+    return this.#send(ctx, transport, hubRequest(request, identity), served.upgrade);
   }
 
   async #member(

@@ -1,14 +1,51 @@
 /** A request to the hub's own API: the caller's credentials go along, claims of a proxy do not. */
 import { endToEnd } from '@polyanthus/engine-tunnel/hop-headers';
+import { refusedIdentity } from '@polyanthus/engine-tunnel/refused-identity';
 import { header } from '@polyanthus/ground-http/headers';
-import type { HeaderValues, HttpRequest, ServerRequest } from '@polyanthus/ground-http/message';
+import type { HeaderValues, HttpRequest, ServerRequest, Transport } from '@polyanthus/ground-http/message';
 import type { UserInfo } from '@polyanthus/kube-access/user';
+import { statusError } from '@polyanthus/kube-objects/status';
+
+/** Where a request goes, and the headers that say who asks. */
+export interface CallersRoute {
+  readonly transport: Transport;
+  readonly identity: HeaderValues;
+}
 
 /**
- * `certificateUser` is who the client certificate of the connection names, when the request brings no other credentials:
- * a certificate cannot pass a proxy, so that it goes as `X-Remote-*`, as to an aggregated API server.
+ * The hub's own API as callers reach it. `certificateUser` is who the client certificate of the connection names, when
+ * the request brings no other credentials: a certificate cannot pass a proxy, so that the headers must say it. Without
+ * one the caller's own credentials go along, or none. Throws StatusError (Forbidden).
  */
-export function hubRequest(request: ServerRequest, certificateUser: UserInfo | undefined): HttpRequest {
+export type CallersApi = (request: ServerRequest, certificateUser: UserInfo | undefined) => CallersRoute;
+
+/** An API that believes `X-Remote-*` from this transport alone: the embedded one, on its unix socket. */
+export function believingApi(transport: Transport): CallersApi {
+  return (_request, user) => ({ transport, identity: user === undefined ? {} : remoteUser(user) });
+}
+
+/**
+ * Any Kubernetes API. `bare` carries no credentials of the hub, in headers or in TLS, so that a caller is never taken
+ * for it; `own` does, and is used for the users of client certificates alone, always with the user to impersonate.
+ */
+export function impersonatingApi(bare: Transport, own: Transport): CallersApi {
+  return (request, user) => {
+    if (user === undefined) return { transport: bare, identity: {} };
+    const why = refusedIdentity(user);
+    if (why !== undefined) throw statusError('Forbidden', `the hub acts for no such certificate: ${why}`);
+    if (Object.keys(request.headers).some((name) => name.startsWith('impersonate-')))
+      throw statusError('Forbidden', 'who comes by a client certificate may not impersonate here; use a token');
+    const groups = user.groups.filter((group) => group !== 'system:authenticated');
+    const identity = {
+      'impersonate-user': user.username,
+      ...(groups.length === 0 ? {} : { 'impersonate-group': groups }),
+    };
+    return { transport: own, identity };
+  };
+}
+
+/** The request as the API gets it, with the headers that say who asks. */
+export function hubRequest(request: ServerRequest, identity: HeaderValues): HttpRequest {
   const own = Object.fromEntries(
     Object.entries(endToEnd(request.headers)).filter(([name]) => !name.startsWith('x-remote-')),
   );
@@ -19,7 +56,7 @@ export function hubRequest(request: ServerRequest, certificateUser: UserInfo | u
     headers: {
       ...own,
       ...(upgrade === undefined ? {} : { connection: 'Upgrade', upgrade }),
-      ...(certificateUser === undefined ? {} : remoteUser(certificateUser)),
+      ...identity,
     },
     body: request.body,
   };

@@ -20,6 +20,7 @@ import type { Attributes, UserInfo } from '@polyanthus/kube-access/user';
 import { statusError } from '@polyanthus/kube-objects/status';
 import type { GatewayAudit } from './audit.ts';
 import { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
+import { believingApi } from './hub-api.ts';
 import type { GatewayMember } from './permission.ts';
 
 /** Users by bearer token; `allowed` decides each right. Both may be changed while the gateway runs. */
@@ -85,7 +86,9 @@ export async function startTestGateway(
     findMember: (fleet, name) =>
       fleet === current.current.fleet && name === current.current.name ? current.current : undefined,
     transportTo: (uid) => hub.hub.transportTo(uid),
-    hubApi: inProcessTransport(options.hubApi ?? (async () => ({ status: 204, headers: {}, body: null }))),
+    hubApi: believingApi(
+      inProcessTransport(options.hubApi ?? (async () => ({ status: 204, headers: {}, body: null }))),
+    ),
     audit: (line) => audit.push(line),
     clock: systemClock,
     random: systemRandom,

@@ -62,6 +62,8 @@ describe('an authority', () => {
     const server = { names: ['a'], ips: [], publicKeyPem, ttlMs: hour };
     expect(parseCertificate(await authority.issueServer(nowMs, server)).forClients).toBe(false);
     expect(parseCertificate(await authority.issueServer(nowMs, { ...server, client: true })).forClients).toBe(true);
+    const replica = await authority.issueServer(nowMs, { ...server, organizations: ['hubs'] });
+    expect(parseCertificate(replica).organizations).toEqual(['hubs']);
     expect(parseCertificate(authority.certificatePem).forClients).toBe(true);
   });
 

@@ -23,6 +23,8 @@ export interface ClientCertificate {
 export interface ServerCertificate {
   readonly names: readonly string[];
   readonly ips: readonly string[];
+  /** Default none. */
+  readonly organizations?: readonly string[];
   readonly publicKeyPem: string;
   readonly ttlMs: number;
   /** It may present itself as a client too: for replicas that call each other. */
@@ -110,7 +112,10 @@ export function loadAuthority(files: AuthorityFiles, random: Random): Authority 
       }),
     issueServer: (nowMs, wanted) =>
       issue(files, random, nowMs, {
-        subject: [['CN', wanted.names[0] ?? wanted.ips[0] ?? 'server']],
+        subject: [
+          ['CN', wanted.names[0] ?? wanted.ips[0] ?? 'server'],
+          ...(wanted.organizations ?? []).map((one) => ['O', one] as const),
+        ],
         publicKeyPem: wanted.publicKeyPem,
         ttlMs: wanted.ttlMs,
         server: true,

@@ -1,0 +1,42 @@
+/** The listening socket of the front, with a certificate of the hub's own CA. */
+import type { Context } from '@polyanthus/ground-base/context';
+import { systemRandom } from '@polyanthus/ground-base/random';
+import type { Handler } from '@polyanthus/ground-http/message';
+import { serve, type RunningServer } from '@polyanthus/ground-http/node-server';
+import { loadAuthority, type AuthorityFiles } from '@polyanthus/ground-pki/authority';
+import { generateKey } from '@polyanthus/ground-pki/keys';
+import { renderStatus } from '@polyanthus/engine-gateway/answers';
+
+/** Where the front listens, and who it says it is. */
+export interface FrontServerOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Names and addresses by which agents and users reach it, beside localhost. */
+  readonly hostNames: readonly string[];
+  readonly authority: AuthorityFiles;
+  /** PEM of the CAs whose client certificates are asked for. */
+  readonly clientCaPems: readonly string[];
+}
+
+const certificateTtlMs = 365 * 86_400_000;
+
+/** Starts it. Throws ListenFailed. */
+export async function serveFront(ctx: Context, options: FrontServerOptions, handler: Handler): Promise<RunningServer> {
+  const key = await generateKey();
+  const isAddress = (name: string): boolean => /^[\d.]+$|:/.test(name);
+  const cert = await loadAuthority(options.authority, systemRandom).issueServer(ctx.clock.now(), {
+    names: ['localhost', ...options.hostNames.filter((name) => !isAddress(name))],
+    ips: ['127.0.0.1', '::1', ...options.hostNames.filter(isAddress)],
+    publicKeyPem: key.publicKeyPem,
+    ttlMs: certificateTtlMs,
+  });
+  const tls = { cert, key: key.privateKeyPem, clientCas: options.clientCaPems };
+  return serve(ctx, { handler, listen: options.listen, tls, renderError: renderStatus });
+}
+
+/** `https://HOST:PORT` as others may use it: the first host name, else the address listened on. */
+export function frontUrl(options: Pick<FrontServerOptions, 'listen' | 'hostNames'>, port: number): string {
+  const [first] = options.hostNames;
+  const { host: listened } = options.listen;
+  const host = first ?? (listened === '0.0.0.0' || listened === '::' ? '127.0.0.1' : listened);
+  return `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
