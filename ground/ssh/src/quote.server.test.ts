@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { background } from '@polyanthus/ground-base/context';
 import { systemRandom } from '@polyanthus/ground-base/random';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { HostAnswer, HostScript } from './connection.ts';
 import { createFakeHost } from './fake.ts';
