@@ -55,17 +55,13 @@ afterEach(async () => {
 });
 
 describe('polyanthus demo', () => {
-  it('shows the nodes of each cluster, read through the gateway, and with --once leaves nothing running', async () => {
+  it('shows the nodes of each cluster, keeps its keys from others, and with --once leaves nothing running', async () => {
     const running = demo('--once');
     expect(await running.ended, running.output()).toBe(0);
     for (const { name, nodes: wanted } of demoClusters)
       for (const node of wanted) expect(running.output()).toMatch(new RegExp(`^${name} +${node.name} +Ready$`, 'm'));
     expect(running.output()).toContain(`export KUBECONFIG=${join(data(), 'admin.kubeconfig')}`);
     await expectNothingLeft(await portsOf(data()));
-  });
-
-  it('keeps its keys and its kubeconfig from others', async () => {
-    await demo('--once').ended;
     const modeOf = async (name: string): Promise<number> => (await stat(join(data(), name))).mode & 0o777;
     for (const name of ['identity.json', 'admin.kubeconfig', 'agents/paris/identity.json'])
       expect(await modeOf(name), name).toBe(0o600);
@@ -101,14 +97,14 @@ describe('polyanthus demo', () => {
     const third = demo();
     await third.until(demoServes);
     const after = await memberThroughGateway(data(), 'osaka');
-    expect((await after.list(ctx, nodes)).items.map((one) => one.metadata.name).sort()).toEqual(['osaka-1', 'osaka-2']);
+    expect((await after.list(ctx, nodes)).items.map((one) => one.metadata.name)).toEqual(['osaka-1', 'osaka-2']);
     expect(await hubUid('osaka')).toBe(uid);
     // Twice: the second one does not wait.
     third.kill('SIGINT');
     third.kill('SIGINT');
     expect([0, 130]).toContain(await third.ended);
     await vi.waitFor(async () => expect(await processesOf(data())).toEqual([]), { timeout: 20_000 });
-  });
+  }, 180_000);
 });
 
 describe('a hub that cannot start', () => {
