@@ -41,10 +41,13 @@ export function objectAt(value: JsonObject, key: string): JsonObject {
   return typeof found === 'object' && found !== null && !Array.isArray(found) ? (found as JsonObject) : {};
 }
 
-/** A list member; empty when it is something else. */
+/** A list member as objects, where null counts as `{}` as in Go; empty when it is something else. */
 export function listAt(value: JsonObject, key: string): readonly JsonObject[] {
   const found = value[key];
-  return Array.isArray(found) ? (found as readonly JsonObject[]) : [];
+  if (!Array.isArray(found)) return [];
+  return (found as readonly (JsonObject | null)[]).map((item) =>
+    typeof item === 'object' && item !== null ? item : {},
+  );
 }
 
 /** A text member; empty when it is something else. */

@@ -6,12 +6,14 @@ import { scanJson } from '@polyanthus/kube-objects/byte-scan';
 import { applyDefaults } from '@polyanthus/kube-objects/defaults';
 import { parseJson } from '@polyanthus/kube-objects/exact-json';
 import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
+import { objectMetaSchema } from '@polyanthus/kube-objects/meta-schema';
 import { normalizeNative } from '@polyanthus/kube-objects/native';
 import { prune } from '@polyanthus/kube-objects/prune';
 import { apiVersionOf } from '@polyanthus/kube-objects/resource';
-import { statusError, type StatusError } from '@polyanthus/kube-objects/status';
+import { statusError, type StatusCause, type StatusError } from '@polyanthus/kube-objects/status';
 import { validate } from '@polyanthus/kube-objects/validate';
-import type { ApiObject } from './api-object.ts';
+import type { ApiMeta, ApiObject } from './api-object.ts';
+import { fillNullItems } from './null-items.ts';
 import { decodeProtobuf } from './protobuf/decode.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import type { Scope } from './scope.ts';
@@ -167,20 +169,44 @@ export function decode(
   const { definition } = scope;
   const pruned = prune(object, definition.schema);
   report(scope, mode, duplicates, pruned.unknown);
-  const value = definition.custom ? pruned.value : (normalizeNative(pruned.value, definition.schema) as ApiObject);
-  if (!definition.custom) {
-    const faults = validate(value, definition.schema);
-    if (faults.length > 0) {
-      const { type } = definition;
-      const texts = faults.map((fault) => `${fault.field ?? ''}: ${fault.message ?? ''}`);
-      throw statusError(
-        'BadRequest',
-        `${type.kind} in version "${type.version}" cannot be handled as a ${type.kind}: ${texts.join(', ')}`,
-      );
-    }
-  }
-  const metadata = value.metadata ?? {};
-  return applyDefaults({ ...value, metadata }, definition.schema);
+  const value = definition.custom
+    ? pruned.value
+    : (normalizeNative(fillNullItems(pruned.value, definition.schema), definition.schema) as ApiObject);
+  const faults = definition.custom
+    ? validate(value.metadata, objectMetaSchema, undefined, { path: 'metadata' })
+    : validate(value, definition.schema);
+  if (faults.length > 0) throw unreadable(definition, faults);
+  return applyDefaults({ ...value, metadata: zeroed(value.metadata ?? {}) }, definition.schema);
+}
+
+/** Nulls inside of metadata as Go reads them: empty texts and empty references. The same metadata when there are none. */
+function zeroed(metadata: ApiMeta): ApiMeta {
+  const { labels, annotations, finalizers, ownerReferences } = metadata;
+  const texts = [
+    ...Object.values(labels ?? {}),
+    ...Object.values(annotations ?? {}),
+    ...(finalizers ?? []),
+  ] as unknown[];
+  if (!texts.includes(null) && !((ownerReferences ?? []) as unknown[]).includes(null)) return metadata;
+  const filled = (map: Readonly<Record<string, string | null>>): Record<string, string> =>
+    Object.fromEntries(Object.entries(map).map(([key, value]) => [key, value ?? '']));
+  return {
+    ...metadata,
+    ...(labels === undefined ? {} : { labels: filled(labels) }),
+    ...(annotations === undefined ? {} : { annotations: filled(annotations) }),
+    ...(finalizers === undefined ? {} : { finalizers: finalizers.map((one: string | null) => one ?? '') }),
+    ...(ownerReferences === undefined
+      ? {}
+      : { ownerReferences: ownerReferences.map((one: JsonObject | null) => one ?? {}) }),
+  };
+}
+
+function unreadable({ type }: ResourceDefinition, faults: readonly StatusCause[]): StatusError {
+  const texts = faults.map((fault) => `${fault.field ?? ''}: ${fault.message ?? ''}`);
+  return statusError(
+    'BadRequest',
+    `${type.kind} in version "${type.version}" cannot be handled as a ${type.kind}: ${texts.join(', ')}`,
+  );
 }
 
 function report(scope: Scope, mode: FieldValidation, duplicates: readonly string[], unknown: readonly string[]): void {

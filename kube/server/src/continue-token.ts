@@ -12,8 +12,8 @@ export function writeToken(revision: number, start: string): string {
   return Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start })).toString('base64url');
 }
 
-/** Throws BadRequest for anything that `writeToken` did not make. */
-export function readToken(token: string): ContinueToken {
+/** Throws BadRequest for anything that `writeToken` did not make; `current` is the store's revision. */
+export function readToken(token: string, current: number): ContinueToken {
   const refuse = (why: string): Error =>
     statusError('BadRequest', `invalid continue token: continue key is not valid: ${why}`);
   let value: unknown;
@@ -24,7 +24,7 @@ export function readToken(token: string): ContinueToken {
   }
   const { v, rv, start } = (value ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
   if (v !== 'meta.k8s.io/v1') throw refuse(`server does not recognize this encoded version ${JSON.stringify(v ?? '')}`);
-  if (typeof rv !== 'number' || rv === 0)
+  if (typeof rv !== 'number' || !Number.isSafeInteger(rv) || rv < -1 || rv === 0 || rv > current)
     throw refuse(`incorrect encoded start resourceVersion (version meta.k8s.io/v1)`);
   if (typeof start !== 'string' || start === '' || start.startsWith('/') || start.split('/').includes('..'))
     throw refuse('no start key or one outside of the collection');

@@ -103,7 +103,7 @@ function firstPage(scope: Scope, selection: Selection, limit: number | undefined
 }
 
 function nextPage(scope: Scope, selection: Selection, limit: number | undefined, token: string): RangeResult {
-  const { revision, start } = readToken(token);
+  const { revision, start } = readToken(token, scope.cluster.store.revision);
   const from = scopePrefix(scope) + start;
   const options = { from, ...(limit === undefined ? {} : { limit }) };
   if (revision < 0) return range(scope, selection, options);

@@ -87,7 +87,8 @@ export async function patchVerb(scope: Scope): Promise<ServerResponse> {
 function pinsVersion({ type, body }: ReadPatch): boolean {
   if (type === 'json')
     return (
-      Array.isArray(body) && (body as readonly JsonObject[]).some((one) => one['path'] === '/metadata/resourceVersion')
+      Array.isArray(body) &&
+      (body as readonly (JsonObject | null)[]).some((one) => one?.['path'] === '/metadata/resourceVersion')
     );
   const metadata = (body as JsonObject | null)?.['metadata'];
   return typeof metadata === 'object' && metadata !== null && (metadata as JsonObject)['resourceVersion'] !== undefined;
