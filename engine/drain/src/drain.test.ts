@@ -1,5 +1,5 @@
 import { createClient } from '@polyanthus/kube-client/rest';
-import { namespaces, nodes, pods, replicaSets, type Pod } from '@polyanthus/kube-kinds/core';
+import { namespaces, nodes, pods, replicaSets, serviceAccounts, type Pod } from '@polyanthus/kube-kinds/core';
 import { createTestClock } from '@polyanthus/kube-runtime/testing';
 import { startTestCluster, type TestCluster } from '@polyanthus/kube-server/testing';
 import { statusError } from '@polyanthus/kube-objects/status';
@@ -15,6 +15,11 @@ describe('draining a node on the embedded API server', () => {
     cluster = await startTestCluster({ clock });
     const client = createClient(cluster.transport);
     await client.create(cluster.ctx, namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'ns' } });
+    await client.create(cluster.ctx, serviceAccounts, {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'default', namespace: 'ns' },
+    });
     await client.create(cluster.ctx, nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } });
     const owner = await client.create(cluster.ctx, replicaSets, {
       apiVersion: 'apps/v1',
