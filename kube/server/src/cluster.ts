@@ -8,16 +8,13 @@ import type { Attributes, Decision, UserInfo } from '@polyanthus/kube-access/use
 import { createRbacAuthorizer, type RbacAuthorizer } from '@polyanthus/kube-access/rbac';
 import { validate } from '@polyanthus/kube-objects/validate';
 import type { ApiObject, Faults } from './api-object.ts';
-import { isLive } from './access/authentication.ts';
+import { isLive } from './access/is-live.ts';
 import type { ClusterIdentity } from './access/identity.ts';
-import { requireNoEscalation } from './access/escalation.ts';
 import { rbacSource } from './access/rbac-source.ts';
-import { forbiddenAnswer } from './forbidden.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import { keyOf, prefixOf } from './registry/keys.ts';
 import type { Registry } from './registry/registry.ts';
-import type { Scope } from './scope.ts';
-import type { KubeletDialer } from './subresources/kubelet.ts';
+import type { KubeletDialer } from './kubelet-dialer.ts';
 import type { Store, StoredObject } from './store/store.ts';
 
 export interface ClusterParts {
@@ -82,29 +79,6 @@ export class Cluster {
       if (user !== undefined) return { ...user, groups: [...user.groups, 'system:authenticated'] };
     }
     return undefined;
-  }
-
-  /** Creating by PUT or by apply needs the right to create as well. */
-  async requireCreate(scope: Scope): Promise<void> {
-    const { type } = scope.definition;
-    const attributes: Attributes = {
-      kind: 'resource',
-      user: scope.user,
-      verb: 'create',
-      group: type.group,
-      version: type.version,
-      resource: type.resource,
-      subresource: scope.subresource,
-      namespace: scope.namespace,
-      name: scope.name,
-    };
-    const decision = await this.authorize(attributes);
-    if (!decision.allowed) throw forbiddenAnswer(attributes, decision.reason);
-  }
-
-  /** Throws Forbidden when `scope.user` may not grant what `object` (a role or binding) grants. */
-  checkEscalation(scope: Scope, object: ApiObject, before: ApiObject | undefined): Promise<void> {
-    return requireNoEscalation(this.rbac, scope, object, before);
   }
 
   /** A stored namespace. */

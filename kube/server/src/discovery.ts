@@ -4,7 +4,7 @@ import type { ServerResponse } from '@polyanthus/ground-http/message';
 import { jsonAnswer } from './answers.ts';
 import { acceptedRanges } from './negotiation.ts';
 import type { Cluster } from './cluster.ts';
-import type { DocumentRequest } from './documents.ts';
+import type { DocumentRequest } from './document-request.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import { compareVersions, groupPriority } from './version-order.ts';
 

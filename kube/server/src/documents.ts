@@ -1,9 +1,7 @@
 /** Paths that are no resources: discovery, OpenAPI, version, health, metrics. */
-import type { Context } from '@polyanthus/ground-base/context';
-import type { ServerRequest, ServerResponse } from '@polyanthus/ground-http/message';
-import type { UserInfo } from '@polyanthus/kube-access/user';
+import type { ServerResponse } from '@polyanthus/ground-http/message';
 import { errorAnswer, jsonAnswer, pageNotFound, textAnswer } from './answers.ts';
-import type { Cluster } from './cluster.ts';
+import type { DocumentRequest } from './document-request.ts';
 import { serveDiscovery } from './discovery.ts';
 import { serveHealth } from './health.ts';
 import { serveIssuer } from './issuer-documents.ts';
@@ -11,15 +9,6 @@ import { openApiV2 } from './openapi/v2.ts';
 import { openApiV3 } from './openapi/v3.ts';
 import { methodNotAllowed } from './router.ts';
 import { versionInfo } from './version-info.ts';
-
-export interface DocumentRequest {
-  readonly ctx: Context;
-  readonly cluster: Cluster;
-  readonly request: ServerRequest;
-  readonly query: URLSearchParams;
-  readonly user: UserInfo;
-  readonly path: string;
-}
 
 /** Throws NotFound for a path that leads nowhere. */
 export async function serveDocument(asked: DocumentRequest): Promise<ServerResponse> {

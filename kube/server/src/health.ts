@@ -1,7 +1,7 @@
 /** /healthz, /livez, /readyz: `ok`, or with `?verbose` one line a check. */
 import type { ServerResponse } from '@polyanthus/ground-http/message';
 import { textAnswer } from './answers.ts';
-import type { DocumentRequest } from './documents.ts';
+import type { DocumentRequest } from './document-request.ts';
 
 const paths: ReadonlySet<string> = new Set(['/healthz', '/livez', '/readyz']);
 

@@ -16,7 +16,7 @@ import { createInFlight, defaultInFlight } from './pipeline/in-flight.ts';
 import { serveRequest } from './pipeline/serve.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import { Registry } from './registry/registry.ts';
-import type { KubeletDialer } from './subresources/kubelet.ts';
+import type { KubeletDialer } from './kubelet-dialer.ts';
 import type { Store } from './store/store.ts';
 
 /** One cluster of the server: its handler, its CA, its keys. */

@@ -11,7 +11,7 @@ import { createApiServer, type ApiServer } from './api-server.ts';
 import type { LogicalCluster } from './logical-cluster.ts';
 import { createMemoryStore } from './store/memory.ts';
 import type { AuditSink } from './pipeline/audit.ts';
-import type { KubeletDialer } from './subresources/kubelet.ts';
+import type { KubeletDialer } from './kubelet-dialer.ts';
 import type { Store } from './store/store.ts';
 
 /** One logical cluster in memory, and what a test may look at. */

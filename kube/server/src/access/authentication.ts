@@ -8,10 +8,11 @@ import {
   type Authenticator,
 } from '@polyanthus/kube-access/authenticators';
 import { requestedImpersonation } from '@polyanthus/kube-access/impersonation';
-import { serviceAccountAuthenticator, type ServiceAccountClaims } from '@polyanthus/kube-access/service-account-tokens';
+import { serviceAccountAuthenticator } from '@polyanthus/kube-access/service-account-tokens';
 import type { UserInfo } from '@polyanthus/kube-access/user';
 import type { Cluster } from '../cluster.ts';
 import { forbiddenAnswer } from '../forbidden.ts';
+import { isLive } from './is-live.ts';
 import { tokenIssuerName, type ClusterIdentity } from './identity.ts';
 
 export interface AuthenticationOptions {
@@ -42,14 +43,6 @@ async function make(cluster: Cluster, options: AuthenticationOptions): Promise<A
     ],
     options.anonymous ?? true,
   );
-}
-
-/** Whether the account of a token, and what the token is bound to, still are the same objects. */
-export function isLive(cluster: Cluster, { namespace, name, uid, bound }: ServiceAccountClaims): boolean {
-  if (cluster.find('', 'serviceaccounts', namespace, name)?.index.uid !== uid) return false;
-  if (bound === undefined) return true;
-  const resource = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' }[bound.kind];
-  return cluster.find('', resource, bound.kind === 'Node' ? '' : namespace, bound.name)?.index.uid === bound.uid;
 }
 
 /** Applies `Impersonate-*`. Throws Forbidden when the caller may not act as that user. */

@@ -1,15 +1,15 @@
 /** The RBAC objects of a cluster for the authorizer: read from the store, parsed once each. */
 import type { RbacSource } from '@polyanthus/kube-access/rbac';
 import type { ClusterRole, Role, RoleBinding } from '@polyanthus/kube-kinds/core';
-import type { Cluster } from '../cluster.ts';
 import { parseKept } from '../encode.ts';
+import type { ObjectReader } from '../object-reader.ts';
 import { prefixOf } from '../registry/keys.ts';
 
 const group = 'rbac.authorization.k8s.io';
 const resources = ['roles', 'rolebindings', 'clusterroles', 'clusterrolebindings'];
 
 /** Follows the four resources from now on, only to tell that something changed. */
-export function rbacSource(cluster: Cluster): RbacSource {
+export function rbacSource(cluster: ObjectReader): RbacSource {
   let version = 0;
   for (const resource of resources) {
     const definition = cluster.registry.findAny(group, resource);

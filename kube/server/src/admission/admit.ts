@@ -1,22 +1,13 @@
 /** Admission: the server's own plugins in order. Each may change the object or refuse the request. */
 import type { ApiObject } from '../api-object.ts';
 import type { Scope } from '../scope.ts';
+import type { AdmissionPlugin, Operation } from './plugin.ts';
 import { lifecycle } from './namespace-lifecycle.ts';
 import { requester } from './csr.ts';
 import { podDefaults } from './pod-defaults.ts';
 import { serviceAccount } from './service-account.ts';
 import { clusterIp } from './cluster-ip.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
-
-export type Operation = 'CREATE' | 'UPDATE' | 'DELETE';
-
-/** Returns the object, maybe changed; throws StatusError to refuse. `before` is absent on create. */
-export type AdmissionPlugin = (
-  scope: Scope,
-  operation: Operation,
-  object: ApiObject,
-  before: ApiObject | undefined,
-) => ApiObject | Promise<ApiObject>;
 
 const plugins: readonly AdmissionPlugin[] = [
   lifecycle,

@@ -4,7 +4,7 @@ import { invalidObject } from '../invalid.ts';
 import { objectAt, textAt, type ApiObject } from '../api-object.ts';
 import { parseKept } from '../encode.ts';
 import type { Scope } from '../scope.ts';
-import type { Operation } from './admit.ts';
+import type { Operation } from './plugin.ts';
 
 /** A.B.0.0/16: room for what an embedded cluster holds. */
 const prefix = '10.96.';

@@ -2,7 +2,7 @@
 import { objectAt, type ApiObject } from '../api-object.ts';
 import { userInfoJson } from '../reviews/self-subject-review.ts';
 import type { Scope } from '../scope.ts';
-import type { Operation } from './admit.ts';
+import type { Operation } from './plugin.ts';
 
 export function requester(
   scope: Scope,

@@ -4,7 +4,7 @@ import { objectAt, type ApiObject } from '../api-object.ts';
 import { parseKept } from '../encode.ts';
 import { qualifiedResource } from '../registry/definition.ts';
 import type { Scope } from '../scope.ts';
-import type { Operation } from './admit.ts';
+import type { Operation } from './plugin.ts';
 
 const immortal: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public']);
 

@@ -3,7 +3,7 @@ import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { listAt, objectAt, textAt, type ApiObject } from '../api-object.ts';
 import { parseKept } from '../encode.ts';
 import type { Scope } from '../scope.ts';
-import type { Operation } from './admit.ts';
+import type { Operation } from './plugin.ts';
 import { forbidden } from './namespace-lifecycle.ts';
 
 const tolerationSeconds = 300;

@@ -3,9 +3,10 @@
  * changes passes unchecked (kube rbac registry IsOnlyMutatingGCFields): a new label alone can aggregate a role into another.
  */
 import { equalJson } from '@polyanthus/kube-objects/json-value';
+import { requireNoEscalation } from '../access/escalation.ts';
 import { withMeta, type ApiObject } from '../api-object.ts';
 import type { Scope } from '../scope.ts';
-import type { Operation } from './admit.ts';
+import type { Operation } from './plugin.ts';
 
 export async function rbacEscalation(
   scope: Scope,
@@ -15,7 +16,7 @@ export async function rbacEscalation(
 ): Promise<ApiObject> {
   if (operation === 'DELETE' || scope.definition.type.group !== 'rbac.authorization.k8s.io') return object;
   if (before !== undefined && equalJson(compared(object), compared(before))) return object;
-  await scope.cluster.checkEscalation(scope, object, before);
+  await requireNoEscalation(scope.cluster.rbac, scope, object, before);
   return object;
 }
 

@@ -1,7 +1,7 @@
 /** ServiceAccount: every pod runs as one that exists; `default` unless it says another. */
 import { objectAt, textAt, type ApiObject } from '../api-object.ts';
 import type { Scope } from '../scope.ts';
-import type { Operation } from './admit.ts';
+import type { Operation } from './plugin.ts';
 import { forbidden } from './namespace-lifecycle.ts';
 
 export function serviceAccount(scope: Scope, operation: Operation, object: ApiObject): ApiObject {

@@ -4,7 +4,7 @@ import type { ServerResponse } from '@polyanthus/ground-http/message';
 import { openApiSchemas } from '@polyanthus/kube-kinds/builtin';
 import { jsonAnswer, rawJson } from '../answers.ts';
 import type { Cluster } from '../cluster.ts';
-import type { DocumentRequest } from '../documents.ts';
+import type { DocumentRequest } from '../document-request.ts';
 import { negotiate } from '../negotiation.ts';
 import type { ResourceDefinition } from '../registry/definition.ts';
 import { noSuchPath } from '../router.ts';

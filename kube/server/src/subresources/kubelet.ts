@@ -1,18 +1,15 @@
 /** pods/exec, attach, portforward and log: passed to the kubelet of the pod's node, streams as bytes in both directions. */
 import type { Duplex } from 'node:stream';
-import type { Context } from '@polyanthus/ground-base/context';
 import type { HeaderValues, ServerResponse, Transport } from '@polyanthus/ground-http/message';
 import { relay } from '@polyanthus/ground-http/relay';
-import type { Attributes } from '@polyanthus/kube-access/user';
 import { notFound, statusError } from '@polyanthus/kube-objects/status';
 import { listAt, objectAt, textAt, type ApiObject } from '../api-object.ts';
 import { parseStored, readStored } from '../encode.ts';
-import { forbiddenAnswer } from '../forbidden.ts';
+import { requireCreate } from '../access/require-create.ts';
 import type { Scope } from '../scope.ts';
 import { storedOf } from '../verbs/get.ts';
 
-/** A way to the HTTPS API of a node's kubelet. `node` is the Node object. The caller closes nothing: dialers may share. */
-export type KubeletDialer = (ctx: Context, node: ApiObject) => Promise<Transport>;
+export type { KubeletDialer } from '../kubelet-dialer.ts';
 
 const streams: Readonly<Record<string, { readonly path: string; readonly containers: boolean }>> = {
   exec: { path: 'exec', containers: true },
@@ -73,22 +70,6 @@ export async function podLog(scope: Scope): Promise<ServerResponse> {
   if (answer.status === 200)
     return { ...answer, headers: { 'content-type': 'text/plain', 'cache-control': 'no-cache, private' } };
   return answer;
-}
-
-async function requireCreate(scope: Scope): Promise<void> {
-  const attributes: Attributes = {
-    kind: 'resource',
-    user: scope.user,
-    verb: 'create',
-    group: '',
-    version: 'v1',
-    resource: 'pods',
-    subresource: scope.subresource,
-    namespace: scope.namespace,
-    name: scope.name,
-  };
-  const decision = await scope.cluster.authorize(attributes);
-  if (!decision.allowed) throw forbiddenAnswer(attributes, decision.reason);
 }
 
 /** The container asked for; the only one when none is. */

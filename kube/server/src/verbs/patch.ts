@@ -8,6 +8,7 @@ import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
 import { apiVersionOf } from '@polyanthus/kube-objects/resource';
 import { statusError } from '@polyanthus/kube-objects/status';
 import { applyStrategicPatch } from '@polyanthus/kube-objects/strategic-patch';
+import { requireCreate } from '../access/require-create.ts';
 import type { ApiObject } from '../api-object.ts';
 import {
   checkKind,
@@ -143,7 +144,7 @@ async function apply(scope: Scope, { body, duplicates }: ReadPatch): Promise<Wri
     return applyKindDefaults(scope.definition, decode(scope, merged, mode, duplicates));
   };
   if (scope.cluster.store.get(scopeKey(scope)) === undefined && scope.subresource === '') {
-    await scope.cluster.requireCreate(scope);
+    await requireCreate(scope);
     return createObject(scope, merge(undefined), false);
   }
   return updateObject(scope, merge, { retry: true, track: false });

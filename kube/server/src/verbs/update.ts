@@ -1,6 +1,7 @@
 /** PUT of an object or of a subresource that has the object's shape (status, finalize, approval …). */
 import type { ServerResponse } from '@polyanthus/ground-http/message';
 import { notFound, statusError } from '@polyanthus/kube-objects/status';
+import { requireCreate } from '../access/require-create.ts';
 import type { ApiObject } from '../api-object.ts';
 import { readObject } from '../codec.ts';
 import { applyKindDefaults } from '../kinds/defaults.ts';
@@ -16,7 +17,7 @@ export async function updateVerb(scope: Scope): Promise<ServerResponse> {
     const { group, resource } = scope.definition.type;
     if ((draft.metadata.resourceVersion ?? '') !== '' || (draft.metadata.uid ?? '') !== '')
       throw notFound(group, resource, scope.name);
-    await scope.cluster.requireCreate(scope);
+    await requireCreate(scope);
     const { stored } = await createObject(scope, draft);
     return objectAnswer(scope, 201, stored);
   }
