@@ -19,13 +19,16 @@ const hopByHop: ReadonlySet<string> = new Set([
 /** The prefix of the headers that hub and agent exchange; nothing from outside may carry it further. */
 export const ownPrefix = 'polyanthus-';
 
+const none: ReadonlySet<string> = new Set();
+
+function namedByConnection(headers: HeaderValues): ReadonlySet<string> {
+  const names = headerAll(headers, 'connection').flatMap((value) => value.split(','));
+  return new Set(names.map((name) => name.trim().toLowerCase()));
+}
+
 /** The headers that go on: without those of the hop, those that `Connection` names, and our own. */
 export function endToEnd(headers: HeaderValues): HeaderValues {
-  const named = new Set(
-    headerAll(headers, 'connection')
-      .flatMap((value) => value.split(','))
-      .map((name) => name.trim().toLowerCase()),
-  );
+  const named = headers['connection'] === undefined ? none : namedByConnection(headers);
   const out = Object.create(null) as Record<string, string | readonly string[]>;
   for (const [name, value] of Object.entries(headers)) {
     if (hopByHop.has(name) || named.has(name) || name.startsWith(ownPrefix) || name.startsWith(':')) continue;

@@ -2,6 +2,7 @@
 import type { Http2Stream } from 'node:http2';
 import { httpErrors } from '@polyanthus/ground-http/errors';
 import type { Body, HeaderValues } from '@polyanthus/ground-http/message';
+import { WriteWindow } from '@polyanthus/ground-http/write-window';
 import { fromRaw } from './h2.ts';
 import { endTrailer } from './wire.ts';
 
@@ -74,7 +75,8 @@ export async function writeStream(
       if (stream.destroyed || stream.closed) return;
       left -= piece.length;
       if (left < 0) throw wrongLength(declaredBytes);
-      await window.write(piece);
+      const full = window.write(piece);
+      if (full !== undefined) await full;
     }
     if (declaredBytes !== undefined && left > 0) throw wrongLength(declaredBytes);
   } catch (error) {
@@ -86,33 +88,6 @@ export async function writeStream(
 
 function wrongLength(declaredBytes: number | undefined): Error {
   return httpErrors.error('ConnectionBroken', `a body has not the ${declaredBytes ?? 0} bytes that its head declared`);
-}
-
-/** What may wait in a stream to be sent. Node's own mark is emptied before it asks for more, which halves the rate. */
-const unsentBytesMax = 512 * 1024;
-
-/** Writes ahead of the wire, up to a bound. */
-class WriteWindow {
-  readonly #stream: Http2Stream;
-  #unsent = 0;
-  #wake: (() => void) | undefined;
-
-  constructor(stream: Http2Stream) {
-    this.#stream = stream;
-    stream.once('close', () => this.#wake?.());
-  }
-
-  /** Resolves when there is room for more, or the stream is gone. */
-  async write(piece: Uint8Array): Promise<void> {
-    this.#unsent += piece.length;
-    this.#stream.write(piece, () => {
-      this.#unsent -= piece.length;
-      if (this.#unsent < unsentBytesMax) this.#wake?.();
-    });
-    if (this.#unsent < unsentBytesMax || this.#stream.destroyed) return;
-    await new Promise<void>((resolve) => (this.#wake = resolve));
-    this.#wake = undefined;
-  }
 }
 
 /** Ends a stream so that the other end sees an error. `close(code)` would send END_STREAM before the reset. */

@@ -1,5 +1,5 @@
 /** Ties the life of a message's body to the exchange that it belongs to. */
-import { cancelled, untilAborted, type Context } from '@polyanthus/ground-base/context';
+import { cancelled, type Context } from '@polyanthus/ground-base/context';
 import { CodedError } from '@polyanthus/ground-base/errors';
 import { httpErrors } from './errors.ts';
 import type { Body } from './message.ts';
@@ -25,6 +25,9 @@ export function linkedSignal(parent: AbortSignal): {
   else parent.addEventListener('abort', follow, { once: true });
   return { controller, release: () => parent.removeEventListener('abort', follow) };
 }
+
+/** The reason with which the signal of an exchange aborts that ended well; made once, because a stack costs more than it tells. */
+export const exchangeOver: CodedError = httpErrors.error('ConnectionBroken', 'the exchange is over');
 
 /** The reason of an exchange whose other end went away. */
 export function clientGone(): CodedError {
@@ -58,6 +61,10 @@ class GuardedBody implements AsyncIterator<Uint8Array> {
   readonly #declared: number | undefined;
   #seen = 0;
   #over = false;
+  #listens = false;
+  /** Rejects the read under way. */
+  #cut: (reason: unknown) => void = () => undefined;
+  readonly #onAbort = (): void => this.#cut(cancelled(this.#ctx.signal));
 
   constructor(ctx: Context, source: AsyncIterator<Uint8Array>, events: GuardEvents, declared: number | undefined) {
     this.#declared = declared;
@@ -69,7 +76,7 @@ class GuardedBody implements AsyncIterator<Uint8Array> {
   async next(): Promise<IteratorResult<Uint8Array>> {
     if (this.#over) return { done: true, value: undefined };
     try {
-      const result = await untilAborted(this.#ctx, this.#source.next());
+      const result = await this.#read();
       if (result.done !== true) this.#seen += result.value.length;
       else this.#checkLength();
       if (result.done === true) this.#end(() => this.#events.done());
@@ -85,6 +92,19 @@ class GuardedBody implements AsyncIterator<Uint8Array> {
   async return(): Promise<IteratorResult<Uint8Array>> {
     this.#stop(clientGone());
     return { done: true, value: undefined };
+  }
+
+  /** The next piece, or a rejection as soon as the context is cancelled; one listener serves all reads of a body. */
+  #read(): Promise<IteratorResult<Uint8Array>> {
+    if (!this.#listens) {
+      this.#listens = true;
+      this.#ctx.signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+    return new Promise((resolve, reject) => {
+      this.#cut = reject;
+      if (this.#ctx.signal.aborted) this.#onAbort();
+      else this.#source.next().then(resolve, reject);
+    });
   }
 
   #checkLength(): void {
@@ -106,6 +126,7 @@ class GuardedBody implements AsyncIterator<Uint8Array> {
   #end(tell: () => void): void {
     if (this.#over) return;
     this.#over = true;
+    this.#ctx.signal.removeEventListener('abort', this.#onAbort);
     tell();
   }
 }

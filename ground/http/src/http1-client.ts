@@ -28,6 +28,9 @@ export interface Http1Client {
 
 const ignore = (): void => undefined;
 
+/** Idle connections that are kept: below the callers of a busy member every second request would pay a TLS handshake. */
+const maxFreeSockets = 512;
+
 /** `address` is for messages; `host` is the Host header when the request has none. */
 export function createHttp1Client(dial: Dialer, at: { readonly address: string; readonly host: string }): Http1Client {
   const pool = new DialingAgent(dial, true);
@@ -70,7 +73,7 @@ class DialingAgent extends Agent {
   readonly #dial: Dialer;
 
   constructor(dial: Dialer, keepAlive: boolean) {
-    super({ keepAlive, maxFreeSockets: 32, scheduling: 'lifo', timeout: httpLimits.idleTimeoutMs / 2 });
+    super({ keepAlive, maxFreeSockets, scheduling: 'lifo', timeout: httpLimits.idleTimeoutMs / 2 });
     this.#dial = dial;
   }
 

@@ -4,10 +4,11 @@ import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'no
 import type { Duplex } from 'node:stream';
 import { untilAborted, type Context } from '@polyanthus/ground-base/context';
 import { flatHeaders, headerFault, type RenderError } from './admission.ts';
-import { clientGone, discardBody, guardBody, linkedSignal } from './guard.ts';
+import { clientGone, discardBody, exchangeOver, guardBody, linkedSignal } from './guard.ts';
 import { contentLength } from './headers.ts';
 import type { Body, Handler, Peer, ServerRequest, ServerResponse } from './message.ts';
 import { resetStream } from './reset.ts';
+import { WriteWindow } from './write-window.ts';
 import { encodeHead, headerValues, outgoingHeaders, wireFields } from './wire-headers.ts';
 
 /** What all exchanges of one server share. */
@@ -25,7 +26,10 @@ type Outgoing = NodeResponse | Http2ServerResponse;
 interface Writer {
   writeHead(status: number, headers: Record<string, string | string[]>): unknown;
   flushHeaders(): void;
-  write(piece: Uint8Array): boolean;
+  readonly destroyed: boolean;
+  write(piece: Uint8Array, sent: () => void): boolean;
+  cork(): void;
+  uncork(): void;
   end(piece?: Uint8Array): unknown;
   once(event: string, listener: () => void): unknown;
 }
@@ -41,7 +45,7 @@ export async function serveExchange(scope: ServerScope, peer: Peer, req: Incomin
   const ctx: Context = { ...scope.ctx, signal: controller.signal };
   res.once('close', () => {
     release();
-    controller.abort(clientGone());
+    controller.abort(res.writableFinished ? exchangeOver : clientGone());
   });
   try {
     const flat = wireFields(req.rawHeaders);
@@ -166,12 +170,15 @@ async function writeStream(
   body: AsyncIterable<Uint8Array>,
   declaredLength: number | undefined,
 ): Promise<void> {
+  // Head and what is already here of the body leave in one record; a head whose body waits leaves in this turn.
+  writer.cork();
   writer.flushHeaders();
+  setImmediate(() => writer.uncork());
+  const window = new WriteWindow(writer);
   const guarded = guardBody(ctx, body, { done: ignore, stopped: ignore }, declaredLength) as AsyncIterable<Uint8Array>;
   for await (const piece of guarded) {
-    if (piece.length > 0 && !writer.write(piece)) {
-      await untilAborted(ctx, new Promise<void>((resolve) => writer.once('drain', resolve)));
-    }
+    const full = piece.length > 0 ? window.write(piece) : undefined;
+    if (full !== undefined) await untilAborted(ctx, full);
   }
   writer.end();
 }
