@@ -2,7 +2,7 @@
 import type { HeaderValues, ServerResponse } from '@polyanthus/ground-http/message';
 import { encodeJson } from '@polyanthus/kube-objects/exact-json';
 import type { JsonValue } from '@polyanthus/kube-objects/meta';
-import { StatusError, statusError, type Status } from '@polyanthus/kube-objects/status';
+import { StatusError, statusError } from '@polyanthus/kube-objects/status';
 
 /** JSON bytes that exist already. */
 export function rawJson(status: number, bytes: Uint8Array, headers: HeaderValues = {}): ServerResponse {
@@ -57,16 +57,4 @@ export function toStatusError(error: unknown): StatusError {
     return statusError('Timeout', 'request did not complete within the allotted timeout');
   const text = error instanceof Error ? error.message : String(error);
   return statusError('InternalError', `Internal error occurred: ${text}`, { causes: [{ message: text }] });
-}
-
-/** A Success Status, the answer of deletions. */
-export function successStatus(details?: Status['details']): Status {
-  return {
-    apiVersion: 'v1',
-    kind: 'Status',
-    metadata: {},
-    status: 'Success',
-    ...(details === undefined ? {} : { details }),
-    code: 200,
-  };
 }

@@ -2,7 +2,6 @@
 import { encodeJson } from '@polyanthus/kube-objects/exact-json';
 import { parseJson } from '@polyanthus/kube-objects/exact-json';
 import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
-import { apiVersionOf } from '@polyanthus/kube-objects/resource';
 import type { ApiObject } from './api-object.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import type { ObjectIndex, StoredObject } from './store/store.ts';
@@ -86,9 +85,4 @@ function fieldText(object: JsonObject, path: string): string {
 /** An object with a resourceVersion put in: previous states of deleted objects, dry runs. */
 export function atRevision(object: ApiObject, revision: number): ApiObject {
   return { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
-}
-
-/** `apps/v1`. */
-export function storageApiVersion(definition: ResourceDefinition): string {
-  return apiVersionOf(definition.storage);
 }

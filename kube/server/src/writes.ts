@@ -13,7 +13,7 @@ import { trackFields } from './fields.ts';
 import { carryMeta, createFaults, updateFaults } from './metadata.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import { keyOf } from './registry/keys.ts';
-import { isDryRun, scopeNow, type Scope } from './scope.ts';
+import { isDryRun, type Scope } from './scope.ts';
 import type { StoredObject } from './store/store.ts';
 
 /** generateName is tried this often before the name's collision is reported. */
@@ -287,6 +287,3 @@ export async function removeStored(
     throw notFound(scope.definition.type.group, scope.definition.type.resource, last.metadata.name ?? '');
   return undefined;
 }
-
-/** RFC 3339 of this write. */
-export const writeTime = scopeNow;

@@ -1,5 +1,4 @@
 /** OpenAPI schemas of custom kinds, from the CRD. */
-import { apiVersionOf } from '@polyanthus/kube-objects/resource';
 import type { ResourceDefinition } from '../registry/definition.ts';
 
 const text = {
@@ -36,9 +35,4 @@ export function customSchemas({ type, openApiName, openApiSchema }: ResourceDefi
 /** Go-style name of a custom type: the group's labels in reverse. */
 export function customTypeName(group: string, version: string, kind: string): string {
   return `${group.split('.').toReversed().join('.')}.${version}.${kind}`;
-}
-
-/** `apps/v1, Kind=Deployment`, for messages. */
-export function gvkText({ type }: ResourceDefinition): string {
-  return `${apiVersionOf(type)}, Kind=${type.kind}`;
 }

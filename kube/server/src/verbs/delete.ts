@@ -1,6 +1,6 @@
 /** DELETE of an object and of a collection: preconditions, grace, propagation, finalizers. */
 import type { ServerResponse } from '@polyanthus/ground-http/message';
-import { conflict, statusError, notFound } from '@polyanthus/kube-objects/status';
+import { conflict, notFound } from '@polyanthus/kube-objects/status';
 import { notSupported } from '@polyanthus/kube-objects/field-errors';
 import { invalidOptions } from '../invalid.ts';
 import { admit } from '../admission/admit.ts';
@@ -225,10 +225,4 @@ async function mark(
     throw notFound(group, resource, scope.name);
   }
   return undefined;
-}
-
-/** Whether a namespace may be asked to go that way. */
-export function refuseCollection(scope: Scope): void {
-  if (!scope.definition.verbs.includes('deletecollection'))
-    throw statusError('MethodNotAllowed', 'the server does not allow this method on the requested resource');
 }
