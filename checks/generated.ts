@@ -2,6 +2,10 @@
 import { glob } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { makeOwnCrds } from '../kube/kinds/generate-own.ts';
+import { hubNamespace } from '../apps/hub/src/hub-namespace.ts';
+import { hubManifests } from '../apps/hub/src/manifests.ts';
+import { dumpYamlDocuments } from '@polyanthus/ground-yaml/dump';
+import type { YamlValue } from '@polyanthus/ground-yaml/value';
 import type { ErrorEntry } from '@polyanthus/ground-base/errors';
 
 const root = join(import.meta.dirname, '..');
@@ -46,8 +50,23 @@ async function errorsPage(): Promise<string> {
   return `# Error codes\nGenerated from the rooms' \`errors.ts\` by \`npm run generate\`; do not edit.\n\n${sections.join('\n')}`;
 }
 
+/** What `polyanthus hub manifests` prints, without the kinds, which are generated for themselves. */
+async function hubManifestFile(): Promise<string> {
+  const objects = hubManifests({
+    namespace: hubNamespace,
+    replicas: 3,
+    image: 'polyanthus.dev/polyanthus:0.1.0',
+    hostNames: ['hub.example.org'],
+    serviceType: 'LoadBalancer',
+    identitySecret: 'polyanthus-hub-identity',
+    fleets: ['default'],
+  }).filter((object) => object.kind !== 'CustomResourceDefinition');
+  return `# Generated from the hub's parts by \`npm run generate\`; do not edit.\n${dumpYamlDocuments(objects as unknown as readonly YamlValue[])}`;
+}
+
 /** Every generated file. */
 export const generatedFiles: readonly GeneratedFile[] = [
   { path: 'docs/errors.md', make: errorsPage },
   { path: 'kube/kinds/src/own/crds.json', make: () => Promise.resolve(makeOwnCrds()) },
+  { path: 'apps/hub/manifests/hub.yaml', make: hubManifestFile },
 ];

@@ -16,6 +16,19 @@ export const commandTree: CommandGroup = {
       summary: 'Start a hub with three simulated clusters joined to it',
       load: async () => (await import('@polyanthus/apps-hub/commands/demo')).demo,
     },
+    hub: {
+      summary: 'A hub whose API is a Kubernetes cluster',
+      commands: {
+        run: {
+          summary: 'Run a replica of the hub',
+          load: async () => (await import('@polyanthus/apps-hub/commands/hub')).run,
+        },
+        manifests: {
+          summary: 'Print the objects of a hub on a Kubernetes cluster',
+          load: async () => (await import('@polyanthus/apps-hub/commands/hub')).manifests,
+        },
+      },
+    },
     login: {
       summary: 'Remember a hub and how to sign in to it',
       load: async () => (await import('@polyanthus/domains-fleet/commands/login')).login,

@@ -1,27 +1,15 @@
 /** Worker: what kube-controller-manager does for every logical cluster, the fleet's controllers, and the simulated nodes. */
 import { workerData } from 'node:worker_threads';
-import type { Context } from '@polyanthus/ground-base/context';
 import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import { systemRandom } from '@polyanthus/ground-base/random';
-import { runGatewayRightController } from '@polyanthus/domains-fleet/gateway-right-controller';
-import { runManifestController } from '@polyanthus/domains-fleet/manifest-controller';
 import { startControllers } from '@polyanthus/kube-controllers/start';
-import { createInformers } from '@polyanthus/kube-runtime/informers';
+import { runFleetControllers } from './fleet-controllers.ts';
 import { startSimulatedNodes } from './simulated-nodes.ts';
 import { localClient } from './local-client.ts';
 import { runWorker } from './worker-main.ts';
 import type { ControllersWorkerData } from './worker-messages.ts';
 
 const data = workerData as ControllersWorkerData;
-
-function startFleet(ctx: Context, metrics: MetricsRegistry): readonly Promise<void>[] {
-  const hubClient = localClient(data.socketPath, 'hub', 'polyanthus:fleet-controllers');
-  const informers = createInformers(hubClient, { random: systemRandom, metrics });
-  const env = { hubClient, informers, random: systemRandom, metrics };
-  const runs = [runManifestController(ctx, env), runGatewayRightController(ctx, env)];
-  informers.start(ctx);
-  return runs;
-}
 
 await runWorker(async (ctx) => {
   const metrics = new MetricsRegistry();
@@ -38,7 +26,8 @@ await runWorker(async (ctx) => {
       }).stopped,
     );
   }
-  runs.push(...startFleet(ctx, metrics));
+  const hubClient = localClient(data.socketPath, 'hub', 'polyanthus:fleet-controllers');
+  runs.push(runFleetControllers(ctx, hubClient, metrics));
   for (const cluster of data.served) {
     const client = localClient(data.socketPath, cluster.name, 'system:kube-scheduler');
     runs.push(

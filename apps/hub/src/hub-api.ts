@@ -26,13 +26,3 @@ export interface HubApi {
   /** Decides as that API decides. `onChange` is called when a decision may have become another. */
   authorizer(ctx: Context, informers: Informers, onChange: () => void): Authorize;
 }
-
-/** Opens it; nothing is asked of it yet. Throws what is wrong with the kubeconfig. */
-export async function openHubApi(
-  ctx: Context,
-  address: HubApiAddress,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<HubApi> {
-  if (address.kind === 'embedded') return (await import('./embedded-api.ts')).embeddedApi(address.socketPath);
-  return (await import('./cluster-api.ts')).clusterApi(ctx, address, env);
-}

@@ -8,11 +8,13 @@ import { dataDirectory, loadIdentity, type DataDirectory, type HubIdentity } fro
 import { hubErrors } from './errors.ts';
 import { frontUrl, serveFront } from './front-server.ts';
 import { createFront } from './front.ts';
-import { openHubApi, type HubApi } from './hub-api.ts';
+import type { HubApi } from './hub-api.ts';
+import { openHubApi } from './open-hub-api.ts';
 import { hubNamespace } from './hub-namespace.ts';
 import { installOwnKinds } from './install.ts';
 import { soleReplica } from './replicas.ts';
 import { startWorker, type RunningWorker } from './workers.ts';
+import type { OidcSettings } from './oidc.ts';
 import type { ServedCluster } from './worker-messages.ts';
 
 /** How a hub is started. */
@@ -21,6 +23,8 @@ export interface HubOptions {
   readonly listen: { readonly host: string; readonly port: number };
   /** Names and addresses by which agents and users reach it, beside localhost. */
   readonly hostNames: readonly string[];
+  /** Whose users may sign in, beside the hub's own. */
+  readonly oidc?: OidcSettings | undefined;
   /** Demo clusters to serve beside. */
   readonly served: readonly ServedCluster[];
 }
@@ -51,6 +55,7 @@ export async function startHub(ctx: Context, options: HubOptions): Promise<Runni
       socketPath: directory.apiSocket,
       secrets: identity.clusters,
       adminToken: identity.adminToken,
+      oidc: options.oidc,
       served: options.served,
     });
     stops.push(() => api.stop());

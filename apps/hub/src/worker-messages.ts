@@ -1,5 +1,7 @@
 /** What the main thread and the workers say to each other. Everything else goes over the unix socket. */
 import type { ClusterSecrets } from './data-directory.ts';
+import type { OidcSettings } from './oidc.ts';
+import type { HubApiAddress } from './hub-api.ts';
 
 /** A simulated node of a demo cluster: plain data for the simulation. */
 export interface DemoNode {
@@ -20,6 +22,8 @@ export interface ApiWorkerData {
   readonly socketPath: string;
   readonly secrets: Readonly<Record<string, ClusterSecrets>>;
   readonly adminToken: string;
+  /** Whose users may sign in, beside the hub's own. */
+  readonly oidc: OidcSettings | undefined;
   readonly served: readonly ServedCluster[];
 }
 
@@ -28,6 +32,13 @@ export interface ControllersWorkerData {
   readonly socketPath: string;
   readonly secrets: Readonly<Record<string, ClusterSecrets>>;
   readonly served: readonly ServedCluster[];
+}
+
+/** Given to the worker of a replica on a cluster. */
+export interface LeaderWorkerData {
+  readonly address: HubApiAddress;
+  readonly namespace: string;
+  readonly replica: string;
 }
 
 /** From a worker: it serves (with the ports that it got), a log line, or why it could not start. */

@@ -23,9 +23,17 @@ export const gatewayRightControllerSpec: ControllerSpec = {
   rbac: [
     {
       apiGroups: [fleetGroup],
-      resources: ['rbacrolebindings', 'scopes', 'membershipbindings'],
+      resources: ['memberships', 'scopes', 'namespaces', 'rbacrolebindings', 'membershipbindings'],
       verbs: ['get', 'list', 'watch'],
     },
+    {
+      apiGroups: ['rbac.authorization.k8s.io'],
+      resources: ['roles', 'rolebindings'],
+      verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
+    },
+    // Held only to be handed out (gateway-rights.ts), so that neither `bind` nor `escalate` is needed.
+    { apiGroups: [fleetGroup], resources: ['memberships/gateway'], verbs: ['*'] },
+    { apiGroups: [fleetGroup], resources: ['memberships/stream'], verbs: ['create'] },
   ],
 };
 

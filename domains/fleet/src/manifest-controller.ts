@@ -46,8 +46,10 @@ export const manifestControllerSpec: ControllerSpec = {
     {
       apiGroups: [rbac],
       resources: ['roles', 'rolebindings'],
-      verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'bind', 'escalate'],
+      verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
     },
+    // Held only to be handed to agents, so that neither `bind` nor `escalate` is needed.
+    { apiGroups: [fleetGroup], resources: ['membershipmanifests/status'], verbs: ['patch'] },
   ],
 };
 
