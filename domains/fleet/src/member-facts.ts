@@ -39,6 +39,9 @@ export interface MemberFacts {
   readonly lock: LockState;
 }
 
+/** A kube-apiserver answers 406 to who takes application/json alone. */
+const jwksAccept = 'application/jwk-set+json, application/json;q=0.9';
+
 const lockCrdName = 'memberships.hub.gke.io';
 
 /** Reads all facts; the first that cannot be read says why registering cannot go on. */
@@ -70,7 +73,7 @@ async function readIssuer(
 ): Promise<{ readonly issuer: string; readonly jwks: string }> {
   try {
     const discovery = await memberClient.getJson<{ readonly issuer: string }>(ctx, '/.well-known/openid-configuration');
-    const jwks = await memberClient.getJson<object>(ctx, '/openid/v1/jwks');
+    const jwks = await memberClient.getJson<object>(ctx, '/openid/v1/jwks', jwksAccept);
     return { issuer: discovery.issuer, jwks: JSON.stringify(jwks) };
   } catch (cause) {
     throw fleetErrors.error('IssuerUnreadable', "the cluster's ServiceAccount issuer could not be read", { cause });
