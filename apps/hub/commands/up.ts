@@ -7,6 +7,7 @@ import type { Command, CommandEnvironment, CommandInput, OptionSpec } from '@pol
 import { requiredText, text, texts } from '@polyanthus/ground-cli-kit/input';
 import { createProgress } from '@polyanthus/ground-cli-kit/progress';
 import { hubErrors } from '../src/errors.ts';
+import { oidcOptions, oidcSettings } from '../src/oidc.ts';
 import { startHub, type HubOptions } from '../src/hub.ts';
 
 /** Options that `up` and `demo` share. */
@@ -51,15 +52,18 @@ export const up: Command = {
     "Serves the hub's API, the gateway and the tunnels on one port, on an embedded API server whose data is in --data-dir. Ctrl-C stops it; the next start finds its data.",
   options: [
     ...hubStartOptions,
+    ...oidcOptions,
     { name: 'listen', kind: 'string', value: 'HOST:PORT', default: '127.0.0.1:8443', help: 'address to listen on' },
   ],
   examples: ['polyanthus up', 'polyanthus up --listen=0.0.0.0:8443 --host-name=hub.example.org'],
   run: async (ctx, input, environment) => {
+    const oidc = await oidcSettings(input);
     const hub = await createProgress(environment.io).step(ctx, 'start the hub', () =>
       startHub(ctx, {
         dataDir: dataDirOf(input, environment, 'hub'),
         listen: parseListen(requiredText(input, 'listen')),
         hostNames: texts(input, 'host-name'),
+        oidc,
         served: [],
       }),
     );

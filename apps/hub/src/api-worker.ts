@@ -18,6 +18,7 @@ import type { UserInfo } from '@polyanthus/kube-access/user';
 import { administratorsGroup } from './administrators.ts';
 import type { ClusterSecrets } from './data-directory.ts';
 import { createKubeletDialer } from './kubelet-dialer.ts';
+import { oidcUsers } from './oidc.ts';
 import { runWorker } from './worker-main.ts';
 import type { ApiWorkerData } from './worker-messages.ts';
 
@@ -89,7 +90,10 @@ await runWorker(async (ctx) => {
     const dialKubelet = served === undefined ? {} : { dialKubelet: await createKubeletDialer(ctx, identity.authority) };
     const cluster = await server.createCluster(ctx, name, {
       identity,
-      authenticators: [remoteHeadersAuthenticator],
+      authenticators: [
+        remoteHeadersAuthenticator,
+        ...(name === 'hub' && data.oidc !== undefined ? [oidcUsers(data.oidc)] : []),
+      ],
       staticTokens: [{ token: data.adminToken, user: administrator(name) }],
       ...dialKubelet,
     });
