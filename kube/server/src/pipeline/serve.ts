@@ -126,7 +126,8 @@ function knownVersion(cluster: Cluster, { group, version }: Target & { readonly 
 /** Whether the path's form fits the resource's scope: only collections may be asked for in all namespaces. */
 function fitsScope(target: Target & { readonly kind: 'resource' }, namespaced: boolean): boolean {
   if (namespaced) return target.namespace !== '' || target.name === '';
-  return target.namespace === '' || target.resource === 'namespaces';
+  // A namespace is asked for with the rights in it; one below another would be judged by the rights in that one.
+  return target.namespace === '' || (target.resource === 'namespaces' && target.namespace === target.name);
 }
 
 /** RFC 7234 warn-text; at most 4 KiB, as apiserver bounds it. */
