@@ -24,6 +24,8 @@ export interface ConnectionsOptions {
 export interface Connections {
   /** For the tunnels' `onChange`. */
   changed(ctx: Context, agent: TunnelIdentity, open: boolean): Promise<void>;
+  /** Resolves when nothing is being written. */
+  settled(): Promise<void>;
   /** Refreshes until `ctx` is cancelled, and takes back what replicas that died have left. */
   run(ctx: Context): Promise<void>;
 }
@@ -42,8 +44,14 @@ export function createConnections(options: ConnectionsOptions): Connections {
     const kubernetesVersion = open && tunnel !== undefined ? await memberVersion(ctx, tunnel) : undefined;
     await record(ctx, options, agent, { connected: open, agentVersion: agent.agentVersion, kubernetesVersion });
   };
+  const writing = new Set<Promise<void>>();
   return {
-    changed,
+    changed: (ctx, agent, open) => {
+      const written = changed(ctx, agent, open);
+      writing.add(written);
+      return written.finally(() => writing.delete(written));
+    },
+    settled: async () => void (await Promise.all(writing)),
     run: async (ctx) => {
       // Not at once: after a start the agents are on their way back.
       await sleep(ctx, refreshMs / 2).catch(() => undefined);

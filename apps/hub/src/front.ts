@@ -3,6 +3,7 @@ import { sleep, type Context } from '@polyanthus/ground-base/context';
 import type { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import { systemRandom } from '@polyanthus/ground-base/random';
 import type { Handler } from '@polyanthus/ground-http/message';
+import type { HttpFault } from '@polyanthus/ground-http/server-exchange';
 import { loadAuthority, type AuthorityFiles } from '@polyanthus/ground-pki/authority';
 import { agentSubjects } from '@polyanthus/domains-fleet/agent-manifest';
 import { createEnrolmentStore } from '@polyanthus/domains-fleet/enrolment';
@@ -12,12 +13,14 @@ import {
   createEnrolmentHandler,
   createRenewal,
   enrolmentPath,
+  type AgentDecision,
   type EnrolmentOptions,
 } from '@polyanthus/engine-tunnel/enrolment';
 import { tunnelPath } from '@polyanthus/engine-tunnel/hello';
 import { createTunnelHub, type TunnelHub } from '@polyanthus/engine-tunnel/hub';
 import type { Membership } from '@polyanthus/kube-kinds/own/fleet';
 import { createInformers } from '@polyanthus/kube-runtime/informers';
+import { doorAudit } from './agent-audit.ts';
 import { createConnections } from './connections.ts';
 import { createAuthenticate } from './hub-access.ts';
 import type { HubApi } from './hub-api.ts';
@@ -40,6 +43,8 @@ export interface FrontOptions {
 /** The running front. */
 export interface Front {
   readonly handler: Handler;
+  /** For the server in front of it. */
+  readonly onFault: (fault: HttpFault) => void;
   readonly tunnels: TunnelHub;
   /** Asks agents to open a tunnel elsewhere, waits `drainMs` at most until they have, then ends what is left. */
   close(drainMs: number): Promise<void>;
@@ -54,7 +59,8 @@ export async function createFront(ctx: Context, options: FrontOptions): Promise<
   const informers = createInformers(hubClient, { random: systemRandom, metrics });
   const members = createMemberCache(hubClient, metrics);
   const replicas = options.replicas(hubClient, members, () => tunnels);
-  const enrolment = enrolmentOptions(options, createEnrolmentStore(hubClient, members.fleets));
+  const door = doorAudit(ctx, systemRandom, options.audit);
+  const enrolment = enrolmentOptions(options, createEnrolmentStore(hubClient, members.fleets), door.enrolment);
   const connections = createConnections({
     hubClient,
     members,
@@ -71,6 +77,7 @@ export async function createFront(ctx: Context, options: FrontOptions): Promise<
     replica: replicas.name,
     replicaTransport: replicas.transportTo,
     renew: createRenewal(enrolment),
+    onRefused: door.tunnelRefused,
     onChange: (agent, open) => void connections.changed(ctx, agent, open),
   });
   const { authorize, recheck } = access(ctx, api, informers, () => gateway);
@@ -91,19 +98,26 @@ export async function createFront(ctx: Context, options: FrontOptions): Promise<
   const running = [replicas.run(ctx), connections.run(ctx)];
   return {
     tunnels,
+    onFault: door.fault,
     handler: frontHandler(tunnels, createEnrolmentHandler(enrolment), gateway.handler),
     close: async (drainMs) => {
       await drain(ctx, tunnels, drainMs);
+      await connections.settled();
       await replicas.close();
       void Promise.allSettled(running);
     },
   };
 }
 
-function enrolmentOptions(options: FrontOptions, store: EnrolmentOptions['store']): EnrolmentOptions {
+function enrolmentOptions(
+  options: FrontOptions,
+  store: EnrolmentOptions['store'],
+  onDecision: (decision: AgentDecision) => void,
+): EnrolmentOptions {
   return {
     hubId: options.hubId,
     store,
+    onDecision,
     agentSubjects,
     authority: loadAuthority(options.agentCa, systemRandom),
     certificateTtlMs: agentCertificateTtlMs,

@@ -3,7 +3,7 @@ import type { Context } from '@polyanthus/ground-base/context';
 import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import { systemRandom } from '@polyanthus/ground-base/random';
 import { writeKubeconfigContext } from '@polyanthus/kube-client/kubeconfig-write';
-import { openAuditLog } from './audit-log.ts';
+import { openAuditLog, type AuditLog } from './audit-log.ts';
 import { dataDirectory, loadIdentity, type DataDirectory, type HubIdentity } from './data-directory.ts';
 import { hubErrors } from './errors.ts';
 import { frontUrl, serveFront } from './front-server.ts';
@@ -69,8 +69,12 @@ export async function startHub(ctx: Context, options: HubOptions): Promise<Runni
     stops.push(() => controllers.stop());
     // Its own life: the front must outlive the signal that asks the hub to stop, to say goodbye to agents.
     const life = new AbortController();
-    stops.push(async () => life.abort());
-    const url = await startFront({ ...ctx, signal: life.signal }, { directory, identity, hubApi, options }, stops);
+    const audit = openAuditLog(ctx, directory.audit);
+    stops.push(
+      () => audit.close(),
+      async () => life.abort(),
+    );
+    const url = await startFront({ ...ctx, signal: life.signal }, { identity, hubApi, audit, options }, stops);
     await writeAdminKubeconfig(directory, identity, url);
     return { url, directory, identity, ports: api.ports, failed: firstFailure(api, controllers), stop };
   } catch (error) {
@@ -83,32 +87,30 @@ export async function startHub(ctx: Context, options: HubOptions): Promise<Runni
 async function startFront(
   ctx: Context,
   hub: {
-    readonly directory: DataDirectory;
     readonly identity: HubIdentity;
     readonly hubApi: HubApi;
+    readonly audit: AuditLog;
     readonly options: HubOptions;
   },
   stops: (() => Promise<void>)[],
 ): Promise<string> {
-  const { directory, identity, hubApi, options } = hub;
+  const { identity, hubApi, options } = hub;
   const secrets = identity.clusters['hub'];
   if (secrets === undefined) throw hubErrors.error('IdentityUnreadable', 'the identity has no keys for the hub itself');
   const callerCaPems = [identity.agentCa.certificatePem, secrets.caCertificatePem];
-  const audit = openAuditLog(ctx, directory.audit);
-  stops.push(() => audit.close());
   const front = await createFront(ctx, {
     hubId: identity.hubId,
     agentCa: identity.agentCa,
     callerCaPems,
     api: hubApi,
     replicas: soleReplica('hub-0', hubNamespace),
-    audit: audit.write,
+    audit: hub.audit.write,
     metrics: new MetricsRegistry(),
   });
   stops.push(() => front.close(0));
   const authority = { certificatePem: secrets.caCertificatePem, keyPem: secrets.caKeyPem };
   const listening = { listen: options.listen, hostNames: options.hostNames };
-  const server = await serveFront(ctx, { ...listening, authority, clientCaPems: callerCaPems }, front.handler);
+  const server = await serveFront(ctx, { ...listening, authority, clientCaPems: callerCaPems }, front);
   stops.push(() => server.close(500));
   return frontUrl(listening, server.port);
 }

@@ -1,6 +1,7 @@
 /** The hub's end of all tunnels: takes agents in, and gives a Transport for every membership, whoever holds its tunnel. */
 import type { Duplex } from 'node:stream';
 import { sleep, withTimeout, type Context } from '@polyanthus/ground-base/context';
+import { describeError } from '@polyanthus/ground-base/log';
 import type { Handler, Peer, ServerRequest, ServerResponse, Transport } from '@polyanthus/ground-http/message';
 import { defaultAdmission, type AdmissionLimits } from './admission.ts';
 import { tunnelErrors } from './errors.ts';
@@ -27,6 +28,8 @@ export interface TunnelHubOptions extends AcceptOptions {
   readonly retireMs?: number;
   /** Time that a request is held while the tunnel is being moved by a drain that this hub announced. */
   readonly drainHoldMs?: number;
+  /** Told of an agent whose first words were not good; its connection was a 101. */
+  readonly onRefused?: (peerAddress: string, reason: string) => void;
   /** Told of every tunnel that opened or closed. */
   readonly onChange?: (identity: TunnelIdentity, open: boolean) => void;
 }
@@ -44,7 +47,7 @@ export interface TunnelHub {
   tunnels(): readonly HubTunnel[];
   /** Closes the tunnels whose key is no longer that of their membership: call it when Memberships change. Gives how many. */
   recheck(ctx: Context): Promise<number>;
-  /** Ends all tunnels at once. */
+  /** Ends all tunnels at once; resolves when the directory knows. */
   close(): Promise<void>;
 }
 
@@ -77,6 +80,8 @@ class Hub {
   /** Until when (monotonic) a member without a tunnel is worth a short wait. */
   readonly #draining = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
+  /** Each resolves when the directory knows that a tunnel has ended. */
+  readonly #open = new Set<Promise<void>>();
   #greeting = 0;
   #accepting = true;
 
@@ -91,10 +96,13 @@ class Hub {
     if (this.#greeting >= helloMax) return plain(503, 'too many agents connect at the same time; dial again');
     return acceptSocket(this.#ctx, request, (connection) => {
       this.#greeting++;
-      void this.#take(connection, request.peer).catch((error: unknown) => {
+      const taking = this.#take(connection, request.peer).catch((error: unknown) => {
         connection.destroy();
+        this.#options.onRefused?.(request.peer.address, describeError(error));
         this.#ctx.log.warn('an agent was not accepted', { peer: request.peer.address, error });
       });
+      this.#taken.add(taking);
+      void taking.then(() => this.#taken.delete(taking));
     });
   }
 
@@ -115,8 +123,13 @@ class Hub {
       epoch: identity.epoch,
       agentVersion: identity.agentVersion,
     });
-    await tunnel.closed;
-    await this.#forget(tunnel);
+    const ended = tunnel.closed.then(() => this.#forget(tunnel));
+    this.#open.add(ended);
+    await ended
+      .catch((error: unknown) =>
+        this.#ctx.log.warn('the end of a tunnel could not be recorded', { membership: identity.membership, error }),
+      )
+      .finally(() => this.#open.delete(ended));
   }
 
   async #greet(
@@ -216,6 +229,7 @@ class Hub {
   async close(): Promise<void> {
     this.#accepting = false;
     await Promise.all([...this.all].map((tunnel) => tunnel.close()));
+    await Promise.allSettled(this.#open);
   }
 }
 
