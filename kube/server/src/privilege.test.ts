@@ -48,4 +48,28 @@ describe('paths', () => {
     );
     expect((await admin('GET', '/api/v1/namespaces/foreign')).body).not.toHaveProperty('metadata.deletionTimestamp');
   });
+
+  test('a path below a subresource leads nowhere', async () => {
+    await makeNamespace('below');
+    const deployments = '/apis/apps/v1/namespaces/below/deployments';
+    const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+    const spec = { replicas: 1, selector: { matchLabels: { a: 'b' } }, template };
+    expect((await admin('POST', deployments, { metadata: { name: 'd' }, spec })).status).toBe(201);
+    const rules = [{ verbs: ['patch'], apiGroups: ['apps'], resources: ['deployments/status'] }];
+    await grant('stan', rules, 'below');
+    const patch = { spec: { replicas: 9 } };
+    const merge = 'application/merge-patch+json';
+    expect((await as('stan', 'PATCH', `${deployments}/d/status/x`, patch, merge)).status).toBe(404);
+    expect((await as('stan', 'PATCH', `${deployments}/d/status`, patch, merge)).status).toBe(200);
+    expect((await admin('GET', `${deployments}/d`)).body).toMatchObject({ spec: { replicas: 1 } });
+  });
+
+  test('the right to create one name creates no other', async () => {
+    await makeNamespace('names');
+    const rules = [{ verbs: ['create'], apiGroups: [''], resources: ['configmaps'], resourceNames: ['mine'] }];
+    await grant('cora', rules, 'names');
+    const url = '/api/v1/namespaces/names/configmaps';
+    expect((await as('cora', 'POST', `${url}/mine`, { metadata: { name: 'other' } })).status).toBe(405);
+    expect((await admin('GET', `${url}/other`)).status).toBe(404);
+  });
 });

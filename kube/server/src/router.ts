@@ -58,7 +58,8 @@ const resourceKey = ({ type }: ResourceDefinition): string =>
   type.group === '' ? type.resource : `${type.resource}.${type.group}`;
 
 function serveSubresource(scope: Scope, verb: string): Promise<ServerResponse> | ServerResponse {
-  const [name = ''] = scope.subresource.split('/');
+  // The whole of it: rights are judged by the first part, and what follows must not choose another way to write.
+  const name = scope.subresource;
   const known = scope.definition.subresources.get(name);
   if (known === undefined) throw noSuchPath();
   if (!known.verbs.includes(verb)) throw methodNotAllowed();

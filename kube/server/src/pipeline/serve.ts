@@ -99,6 +99,8 @@ async function authorised(ctx: Context, parts: PipelineParts, parsed: Parsed): P
     return knownVersion(cluster, target) ? errorAnswer(noSuchPath()) : pageNotFound();
   if (verb === '' || (verb === 'create' && definition.type.namespaced && target.namespace === ''))
     throw methodNotAllowed();
+  // What is created is named by the body, and rights by the URL.
+  if (verb === 'create' && target.name !== '' && target.subresource === '') throw methodNotAllowed();
   const warnings = new Set<string>();
   const scope: Scope = {
     ctx,
