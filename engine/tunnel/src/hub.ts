@@ -96,13 +96,11 @@ class Hub {
     if (this.#greeting >= helloMax) return plain(503, 'too many agents connect at the same time; dial again');
     return acceptSocket(this.#ctx, request, (connection) => {
       this.#greeting++;
-      const taking = this.#take(connection, request.peer).catch((error: unknown) => {
+      void this.#take(connection, request.peer).catch((error: unknown) => {
         connection.destroy();
         this.#options.onRefused?.(request.peer.address, describeError(error));
         this.#ctx.log.warn('an agent was not accepted', { peer: request.peer.address, error });
       });
-      this.#taken.add(taking);
-      void taking.then(() => this.#taken.delete(taking));
     });
   }
 
