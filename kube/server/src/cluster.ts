@@ -1,5 +1,6 @@
 /** One logical cluster: its objects, its kinds, who may do what. What verbs need; composition is in logical-cluster.ts. */
 import type { Context } from '@polyanthus/ground-base/context';
+import { matchesPattern } from '@polyanthus/ground-cel/pattern';
 import type { Gauge, MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import type { Random } from '@polyanthus/ground-base/random';
 import type { Authenticator } from '@polyanthus/kube-access/authenticators';
@@ -29,6 +30,15 @@ export interface ClusterParts {
   readonly dialKubelet?: KubeletDialer;
   /** Of bearer tokens that are no ServiceAccount's, for TokenReview. */
   readonly tokenAuthenticators: readonly Authenticator[];
+}
+
+/** A pattern that is none matches nothing, as with kube-apiserver, which accepts such a CRD. */
+function matches(pattern: string, text: string): boolean {
+  try {
+    return matchesPattern(pattern, text);
+  } catch {
+    return false;
+  }
 }
 
 export class Cluster {
@@ -100,7 +110,7 @@ export class Cluster {
 
   /** Faults by the schema of custom kinds; built-in ones have their own rules. */
   schemaFaults(definition: ResourceDefinition, after: ApiObject, before: ApiObject | undefined): Faults {
-    return definition.custom ? validate(after, definition.schema, before) : [];
+    return definition.custom ? validate(after, definition.schema, before, { matches }) : [];
   }
 
   /** Calls `fn` when the cluster closes; returns how to take it back. */

@@ -101,6 +101,7 @@ export const crd = (plural: string, kind: string, more: object = {}): object => 
                   size: { type: 'integer', minimum: 1 },
                   color: { type: 'string', default: 'red', enum: ['red', 'blue'] },
                   replicas: { type: 'integer' },
+                  code: { type: 'string', pattern: '^[a-z]+-[0-9]{2}$' },
                 },
               },
               status: { type: 'object', properties: { replicas: { type: 'integer' }, phase: { type: 'string' } } },
@@ -513,6 +514,22 @@ export const groups: readonly Group[] = [
         metadata: { name: 'v' },
         spec: {},
       }),
+      ...['ab-12', 'ab-1x', 'AB-12', 'ab-12\n'].map((code, index) =>
+        post('/apis/conformance.example.com/v1/namespaces/{ns}/widgets', {
+          apiVersion: 'conformance.example.com/v1',
+          kind: 'Widget',
+          metadata: { name: `pattern-${index}` },
+          spec: { size: 1, code },
+        }),
+      ),
+      ...['(?=x)', '(', '[a', 'a**', 'a{2,1}'].map((pattern) =>
+        post(
+          '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
+          crd('bads', 'Bad', {
+            schema: { openAPIV3Schema: { type: 'object', properties: { a: { type: 'string', pattern } } } },
+          }),
+        ),
+      ),
       post('/apis/conformance.example.com/v1/namespaces/{ns}/widgets', {
         apiVersion: 'conformance.example.com/v1',
         kind: 'Widget',

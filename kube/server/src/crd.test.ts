@@ -56,6 +56,13 @@ test('a kind appears without a restart, is defaulted, pruned and validated, and 
     { type: 'application/merge-patch+json' },
   );
   expect(bad.body).toMatchObject({ reason: 'Invalid', details: { causes: [{ field: 'spec.size' }] } });
+  const wrong = await call(
+    'PATCH',
+    `${group}/namespaces/default/widgets/w`,
+    { spec: { code: 'AB-12' } },
+    { type: 'application/merge-patch+json' },
+  );
+  expect(wrong.body).toMatchObject({ reason: 'Invalid', details: { causes: [{ field: 'spec.code' }] } });
   const selected = await call('GET', `${group}/widgets?fieldSelector=spec.color%3Dred`);
   expect((selected.body as { items: ApiObject[] }).items).toHaveLength(1);
 
