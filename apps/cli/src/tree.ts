@@ -33,6 +33,19 @@ export const commandTree: CommandGroup = {
       summary: 'Remember a hub and how to sign in to it',
       load: async () => (await import('@polyanthus/domains-fleet/commands/login')).login,
     },
+    hub: {
+      summary: 'What a hub has besides running',
+      commands: {
+        backup: {
+          summary: 'Write the objects and the keys of a hub into one file',
+          load: async () => (await import('@polyanthus/apps-hub/commands/backup')).backup,
+        },
+        restore: {
+          summary: 'Make a data directory of a backup',
+          load: async () => (await import('@polyanthus/apps-hub/commands/backup')).restore,
+        },
+      },
+    },
     fleet: {
       summary: 'Clusters of the fleet',
       commands: {

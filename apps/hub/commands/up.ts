@@ -10,15 +10,18 @@ import { hubErrors } from '../src/errors.ts';
 import { oidcOptions, oidcSettings } from '../src/oidc.ts';
 import { startHub, type HubOptions } from '../src/hub.ts';
 
+/** Where the data of a hub is. */
+export const dataDirOption: OptionSpec = {
+  name: 'data-dir',
+  kind: 'string',
+  value: 'FOLDER',
+  env: 'POLYANTHUS_DATA_DIR',
+  help: 'where the hub keeps its data; the default is in ~/.local/share/polyanthus',
+};
+
 /** Options that `up` and `demo` share. */
 export const hubStartOptions: readonly OptionSpec[] = [
-  {
-    name: 'data-dir',
-    kind: 'string',
-    value: 'FOLDER',
-    env: 'POLYANTHUS_DATA_DIR',
-    help: 'where the hub keeps its data; the default is in ~/.local/share/polyanthus',
-  },
+  dataDirOption,
   {
     name: 'host-name',
     kind: 'string',

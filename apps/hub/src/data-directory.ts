@@ -61,7 +61,7 @@ export async function loadIdentity(
 ): Promise<HubIdentity> {
   await makeDirectory(directory.root);
   const found = existsSync(directory.identity)
-    ? readIdentity(directory, await readFile(directory.identity, 'utf8'))
+    ? parseIdentity(directory, await readFile(directory.identity, 'utf8'))
     : undefined;
   if (found === undefined && existsSync(directory.store))
     throw hubErrors.error(
@@ -79,7 +79,8 @@ export async function loadIdentity(
   return identity;
 }
 
-function readIdentity(directory: DataDirectory, text: string): HubIdentity {
+/** The content of `directory.identity`. Throws IdentityUnreadable. */
+export function parseIdentity(directory: DataDirectory, text: string): HubIdentity {
   try {
     const value = JSON.parse(text) as Partial<HubIdentity>;
     if (value.format !== 1 || typeof value.hubId !== 'string' || typeof value.clusters !== 'object')

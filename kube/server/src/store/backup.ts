@@ -121,7 +121,7 @@ class BackupReader {
     let crc = 0;
     let count = -1;
     let trailer: Trailer | undefined;
-    for await (const bytes of lines(this.#source)) {
+    for await (const bytes of backupLines(this.#source)) {
       throwIfCancelled(this.#ctx);
       if (trailer !== undefined) throw invalid('there is more after its last line');
       const value = parse(bytes);
@@ -171,8 +171,8 @@ function invalid(reason: string, cause?: unknown): Error {
   return storeErrors.error('BackupInvalid', `the backup cannot be used: ${reason}`, { cause });
 }
 
-/** Lines with their newline, however the stream is cut. */
-async function* lines(source: AsyncIterable<Uint8Array>): AsyncIterableIterator<Uint8Array> {
+/** Lines with their newline, however the stream is cut; 16 MiB each at most. Throws BackupInvalid. */
+export async function* backupLines(source: AsyncIterable<Uint8Array>): AsyncIterableIterator<Uint8Array> {
   let rest: Uint8Array[] = [];
   let restBytes = 0;
   for await (const chunk of source) {
