@@ -176,7 +176,11 @@ function serial(random: Random): string {
 }
 
 /** A signing request for a key pair. */
-export async function createCsr(pair: KeyPair, commonName: string): Promise<string> {
+export async function createCsr(
+  pair: KeyPair,
+  commonName: string,
+  organizations: readonly string[] = [],
+): Promise<string> {
   const library = await x509();
   const publicKey = await webcrypto.subtle.importKey(
     'spki',
@@ -186,7 +190,7 @@ export async function createCsr(pair: KeyPair, commonName: string): Promise<stri
     ['verify'],
   );
   const request = await library.Pkcs10CertificateRequestGenerator.create({
-    name: nameOf(library, [['CN', commonName]]),
+    name: nameOf(library, [['CN', commonName], ...organizations.map((one) => ['O', one] as const)]),
     keys: { privateKey: await importPrivate(pair.privateKeyPem), publicKey },
     signingAlgorithm: signing,
   });

@@ -1,5 +1,7 @@
 /** What an attacker tries who holds some right and wants more. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createCsr } from '@polyanthus/ground-pki/authority';
+import { generateKey } from '@polyanthus/ground-pki/keys';
 import { callApi, startTestCluster, type ApiAnswer, type TestCluster } from './testing.ts';
 
 let cluster: TestCluster;
@@ -71,5 +73,49 @@ describe('paths', () => {
     const url = '/api/v1/namespaces/names/configmaps';
     expect((await as('cora', 'POST', `${url}/mine`, { metadata: { name: 'other' } })).status).toBe(405);
     expect((await admin('GET', `${url}/other`)).status).toBe(404);
+  });
+});
+
+describe('certificates', () => {
+  const requests = '/apis/certificates.k8s.io/v1/certificatesigningrequests';
+  const client = 'kubernetes.io/kube-apiserver-client';
+  const request = async (name: string, organizations: readonly string[] = []): Promise<object> => {
+    const pem = await createCsr(await generateKey(), name, organizations);
+    const spec = { signerName: client, usages: ['client auth'], request: Buffer.from(pem).toString('base64') };
+    return { metadata: { name }, spec };
+  };
+  const approved = { conditions: [{ type: 'Approved', status: 'True', reason: 'Test' }] };
+  const merge = 'application/merge-patch+json';
+
+  test('approving needs the right to approve for the signer', async () => {
+    const group = 'certificates.k8s.io';
+    const update = { verbs: ['patch'], apiGroups: [group], resources: ['certificatesigningrequests/approval'] };
+    const approve = { verbs: ['approve'], apiGroups: [group], resources: ['signers'] };
+    await grant('arno', [update]);
+    await grant('anna', [update, { ...approve, resourceNames: ['kubernetes.io/*'] }]);
+    expect((await admin('POST', requests, await request('one'))).status).toBe(201);
+    const refused = await as('arno', 'PATCH', `${requests}/one/approval`, { status: approved }, merge);
+    expect(refused.body).toMatchObject({
+      code: 403,
+      message: `certificatesigningrequests.certificates.k8s.io "one" is forbidden: user not permitted to approve requests with signerName "${client}"`,
+    });
+    expect((await as('anna', 'PATCH', `${requests}/one/approval`, { status: approved }, merge)).status).toBe(200);
+  });
+
+  test('the right to write the status neither approves nor signs', async () => {
+    const resources = ['certificatesigningrequests/status'];
+    await grant('sten', [{ verbs: ['patch'], apiGroups: ['certificates.k8s.io'], resources }]);
+    await admin('POST', requests, await request('two'));
+    const approving = await as('sten', 'PATCH', `${requests}/two/status`, { status: approved }, merge);
+    expect(approving.body).not.toHaveProperty('status.conditions');
+    const signing = { status: { certificate: Buffer.from('mine').toString('base64') } };
+    expect((await as('sten', 'PATCH', `${requests}/two/status`, signing, merge)).body).toMatchObject({ code: 403 });
+  });
+
+  test('nobody asks for a certificate of system:masters', async () => {
+    expect((await admin('POST', requests, await request('three', ['system:masters']))).body).toMatchObject({
+      code: 403,
+      message: expect.stringContaining(`use of ${client} signer with system:masters group is not allowed`) as string,
+    });
   });
 });

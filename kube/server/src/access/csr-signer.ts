@@ -61,6 +61,8 @@ async function issue(ctx: Context, cluster: Cluster, object: ApiObject): Promise
   const seconds = typeof asked === 'number' ? Math.min(asked, ttlSeconds) : ttlSeconds;
   try {
     const request = await readCsr(Buffer.from(textAt(spec, 'request'), 'base64').toString());
+    const fault = subjectFault(textAt(spec, 'signerName'), request);
+    if (fault !== undefined) throw new Error(fault);
     const { authority } = await cluster.identity();
     const pem = await authority.issueClient(ctx.clock.now(), {
       commonName: request.commonName,
@@ -82,4 +84,15 @@ async function issue(ctx: Context, cluster: Cluster, object: ApiObject): Promise
     };
     return () => ({ conditions: [...listAt(objectAt(object, 'status'), 'conditions'), failed] });
   }
+}
+
+/** What a signer does not sign, whoever approved it (kube-controller-manager's signers). */
+function subjectFault(
+  signer: string,
+  { commonName, organizations }: { readonly commonName: string; readonly organizations: readonly string[] },
+): string | undefined {
+  if (organizations.includes('system:masters')) return 'a certificate of system:masters is not signed';
+  if (signer !== 'kubernetes.io/kube-apiserver-client-kubelet') return undefined;
+  const kubelet = commonName.startsWith('system:node:') && organizations.join() === 'system:nodes';
+  return kubelet ? undefined : 'the subject is not that of a kubelet: CN=system:node:<name>, O=system:nodes';
 }

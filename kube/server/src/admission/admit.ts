@@ -4,6 +4,7 @@ import type { Scope } from '../scope.ts';
 import type { AdmissionPlugin, Operation } from './plugin.ts';
 import { lifecycle } from './namespace-lifecycle.ts';
 import { requester } from './csr.ts';
+import { csrRights } from './csr-rights.ts';
 import { podDefaults } from './pod-defaults.ts';
 import { serviceAccount } from './service-account.ts';
 import { clusterIp } from './cluster-ip.ts';
@@ -16,6 +17,7 @@ const plugins: readonly AdmissionPlugin[] = [
   clusterIp,
   rbacEscalation,
   requester,
+  csrRights,
 ];
 
 /** Runs the plugins. */
