@@ -58,11 +58,6 @@ export function hasCode(error: unknown, code: string): boolean {
   return typeof error === 'object' && error !== null && (error as { code?: unknown }).code === code;
 }
 
-/** A broken invariant of our own: a programmer error, not an operating one. */
-export function assert(condition: unknown, message: string): asserts condition {
-  if (condition !== true && !condition) throw new Error(`assertion failed: ${message}`);
-}
-
 export const baseErrors = defineErrors({
   Cancelled: {
     meaning: 'The caller gave up, or the program is stopping.',

@@ -1,5 +1,4 @@
-/** Backoff with jitter, and bounded retries that say so. */
-import { sleep, type Context } from './context.ts';
+/** Backoff with jitter, and its bounds as data. */
 import type { Random } from './random.ts';
 
 /** Exponential backoff; all times in milliseconds. `attempts` counts calls, so 1 never retries; Infinity is for loops that a context ends. */
@@ -16,33 +15,4 @@ export interface RetryPolicy {
 export function backoffMs(policy: RetryPolicy, attempt: number, random: Random): number {
   const full = Math.min(policy.maxMs, policy.initialMs * policy.factor ** Math.max(0, attempt - 1));
   return full * (1 - policy.jitter * random.float());
-}
-
-/** Calls `fn` until it succeeds, `retryable` says no, or the attempts are used up; logs each retry. */
-export async function retry<T>(
-  ctx: Context,
-  options: {
-    readonly policy: RetryPolicy;
-    readonly random: Random;
-    readonly what: string;
-    readonly retryable: (error: unknown) => boolean;
-  },
-  fn: (ctx: Context, attempt: number) => Promise<T>,
-): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await fn(ctx, attempt);
-    } catch (error) {
-      if (ctx.signal.aborted || attempt >= options.policy.attempts || !options.retryable(error)) throw error;
-      const delayMs = backoffMs(options.policy, attempt, options.random);
-      ctx.log.warn('attempt failed, retrying', {
-        what: options.what,
-        attempt,
-        attempts: options.policy.attempts,
-        delayMs: Math.round(delayMs),
-        error,
-      });
-      await sleep(ctx, delayMs);
-    }
-  }
 }

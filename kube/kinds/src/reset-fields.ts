@@ -33,9 +33,3 @@ export function resetFieldsOf(
   if (subresource !== undefined || !hasStatus) return [];
   return ownEndpoints[key] ?? [['status']];
 }
-
-/** The same for custom kinds. */
-export function crdResetFields(subresource: string | undefined, hasStatus: boolean): Paths {
-  if (!hasStatus) return [];
-  return subresource === 'status' ? [['metadata'], ['spec']] : [['status']];
-}

@@ -12,10 +12,6 @@ export function isList(value: JsonValue | undefined): value is readonly JsonValu
   return Array.isArray(value);
 }
 
-export function isScalar(value: JsonValue | undefined): value is string | number | bigint | boolean {
-  return value !== null && value !== undefined && typeof value !== 'object';
-}
-
 /** An own member; never something inherited such as `constructor`. */
 export function member(object: JsonObject, key: string): JsonValue | undefined {
   return Object.hasOwn(object, key) ? object[key] : undefined;

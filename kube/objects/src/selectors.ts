@@ -172,23 +172,6 @@ export function labelSelectorMatcher(selector: LabelSelectorObject | null | unde
   return matcher(requirements);
 }
 
-/** Faults of a LabelSelector in an object (metav1 validation): `path` is its field. */
-export function labelSelectorFaults(selector: LabelSelectorObject, path: string): StatusCause[] {
-  const faults: StatusCause[] = [];
-  for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
-    for (const fault of qualifiedName(key)) faults.push(invalidValue(`${path}.matchLabels`, key, fault));
-    for (const fault of labelValue(value)) faults.push(invalidValue(`${path}.matchLabels`, value, fault));
-  }
-  (selector.matchExpressions ?? []).forEach((expression, index) => {
-    const at = `${path}.matchExpressions[${index}]`;
-    if (!Object.hasOwn(expressionOperators, expression.operator)) {
-      faults.push(invalidValue(`${at}.operator`, expression.operator, 'not a valid selector operator'));
-    }
-    for (const fault of qualifiedName(expression.key)) faults.push(invalidValue(`${at}.key`, expression.key, fault));
-  });
-  return faults;
-}
-
 /** Go's EscapeValue, undone. */
 function unescapeValue(text: string): string {
   let value = '';

@@ -26,8 +26,3 @@ export function withoutFinalizer<T extends KubeObject>(object: T, finalizer: str
     },
   };
 }
-
-/** Whether somebody asked to delete the object. */
-export function isDeleting(object: KubeObject): boolean {
-  return object.metadata.deletionTimestamp !== undefined;
-}

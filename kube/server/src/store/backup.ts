@@ -46,6 +46,7 @@ export function exportStore(ctx: Context, store: Store): AsyncIterableIterator<U
 /**
  * The same of a data directory, whether its owner runs or not: what was committed when it began. Reads all of it into
  * memory. Throws StoreUnavailable, StoreDamaged, StoreFormatUnknown.
+ * @public
  */
 export async function exportDirectory(ctx: Context, directory: string): Promise<AsyncIterableIterator<Uint8Array>> {
   const { revision, objects } = await readDirectory(directory);
