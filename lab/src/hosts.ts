@@ -59,12 +59,15 @@ export function whyNotHosts(): string | undefined {
   return why;
 }
 
+/** What every host sees read-only at /media/lab. */
+export const mediaFolder = join(labFolder, 'media');
+
 /** The private key that every host of the lab accepts for root. */
 export const labKeyFile = join(labFolder, 'id_ed25519');
 
 /** Root file system and ssh key: made once, cached. Enough for hosts without Kubernetes. */
 export function prepareHosts(): Promise<void> {
-  mkdirSync(join(labFolder, 'media'), { recursive: true });
+  mkdirSync(mediaFolder, { recursive: true });
   const env = { ...process.env, LAB_DIR: labFolder };
   execFileSync('bash', [join(scripts, 'rootfs.sh')], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   return Promise.resolve();
@@ -73,7 +76,7 @@ export function prepareHosts(): Promise<void> {
 /** Hosts, media and images of a version: made once, cached. Takes minutes the first time. */
 export async function prepareMedia(version: string): Promise<void> {
   await prepareHosts();
-  const media = join(labFolder, 'media');
+  const media = mediaFolder;
   const pause = join(labFolder, 'pause');
   if (!existsSync(pause)) execFileSync('gcc', ['-Os', '-static', '-s', '-o', pause, join(scripts, 'pause.c')]);
   for (const folder of ['containerd', 'cni', 'images', 'etc', `bin/${version}`])

@@ -146,10 +146,15 @@ export async function imageSet(labFolder: string, set: string, pausePath: string
   const layout = `${target}.layout`;
   await rm(layout, { recursive: true, force: true });
   for (const image of images) await writeLabImage(layout, image);
+  await packLayout(layout, target);
+  return target;
+}
+
+/** Makes an OCI layout the archive that `ctr images import` takes; the layout is gone afterwards. */
+export async function packLayout(layout: string, target: string): Promise<void> {
   execFileSync('tar', ['-C', layout, '-cf', `${target}.part`, 'oci-layout', 'index.json', 'blobs']);
   execFileSync('mv', [`${target}.part`, target]);
   await rm(layout, { recursive: true, force: true });
-  return target;
 }
 
 async function writeLabImage(layout: string, image: LabImage): Promise<void> {

@@ -85,7 +85,16 @@ async function podNetwork(hosts: Hosts): Promise<void> {
       .filter(([other]) => other !== name)
       .map(([, otherRange, address]) => `ip route replace ${otherRange} via ${address}`)
       .join('\n');
-    const script = `mkdir -p /etc/cni/net.d\ncat > /etc/cni/net.d/10-pods.conflist <<'END'\n${JSON.stringify(conflist)}\nEND\n${routes}\niptables -t nat -A POSTROUTING -s ${range} ! -d 10.244.0.0/16 -j MASQUERADE`;
+    const masquerade = `iptables -t nat -A POSTROUTING -s ${range} ! -d 10.244.0.0/16 -j MASQUERADE`;
+    const script = `mkdir -p /etc/cni/net.d\ncat > /etc/cni/net.d/10-pods.conflist <<'END'\n${JSON.stringify(conflist)}\nEND\n${atBoot('pod-network', `${routes}\n${masquerade}`)}`;
     await must(hosts.ssh(name, script), `pod network of ${name}`);
   }
+}
+
+/** A script that makes a host run `commands` now and at every boot: routes and packet filter rules go with the power. */
+function atBoot(name: string, commands: string): string {
+  const file = `/usr/local/sbin/${name}`;
+  const unit = `[Service]\nType=oneshot\nExecStart=${file}\n[Install]\nWantedBy=multi-user.target`;
+  return `cat > ${file} <<'END'\n#!/bin/sh\n${commands}\nEND\nchmod +x ${file}
+cat > /etc/systemd/system/${name}.service <<'END'\n${unit}\nEND\nsystemctl enable --now ${name}.service`;
 }
