@@ -119,3 +119,45 @@ describe('certificates', () => {
     });
   });
 });
+
+describe('custom kinds', () => {
+  const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  const definition = (group: string, plural: string, kind: string, annotations: object): object => ({
+    metadata: { name: `${plural}.${group}`, annotations },
+    spec: {
+      group,
+      scope: 'Namespaced',
+      names: { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List` },
+      versions: [{ name: 'v9', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+    },
+  });
+
+  test('a group without a dot is refused', async () => {
+    expect((await admin('POST', crds, definition('apps', 'deployments', 'Deployment', {}))).body).toMatchObject({
+      code: 422,
+      message: expect.stringContaining(
+        'spec.group: Invalid value: "apps": should be a domain with at least one dot',
+      ) as string,
+    });
+  });
+
+  test('the name of a built-in kind is not accepted, and deleting the definition deletes none of its objects', async () => {
+    await makeNamespace('shadow');
+    await grant('kept', [{ verbs: ['get'], apiGroups: [''], resources: ['pods'] }], 'shadow');
+    const shadow = definition(rbac, 'roles', 'Role', { 'api-approved.kubernetes.io': 'unapproved' });
+    expect((await admin('POST', crds, shadow)).status).toBe(201);
+    await expect
+      .poll(async () => (await admin('GET', `${crds}/roles.${rbac}`)).body)
+      .toMatchObject({
+        status: {
+          conditions: expect.arrayContaining([
+            expect.objectContaining({ type: 'Established', status: 'False' }),
+          ]) as unknown,
+        },
+      });
+    expect((await admin('GET', `/apis/${rbac}/v9/namespaces/shadow/roles`)).status).toBe(404);
+    await admin('DELETE', `${crds}/roles.${rbac}`);
+    await expect.poll(async () => (await admin('GET', `${crds}/roles.${rbac}`)).status).toBe(404);
+    expect((await admin('GET', `/apis/${rbac}/v1/namespaces/shadow/roles/kept`)).status).toBe(200);
+  });
+});

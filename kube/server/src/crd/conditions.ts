@@ -35,7 +35,8 @@ export function desiredStatus(crd: CustomResourceDefinition, registry: Registry,
   const taken = new Set<string>();
   const kinds = new Set<string>();
   for (const other of registry.all()) {
-    if (other.type.group !== group || other.type.resource === names.plural) continue;
+    // The resource's own versions are no conflict, but a built-in one of the name is: both would be the same objects.
+    if (other.type.group !== group || (other.custom && other.type.resource === names.plural)) continue;
     for (const name of [other.type.resource, other.singular, ...other.shortNames]) taken.add(name);
     kinds.add(other.type.kind);
     kinds.add(other.listKind);

@@ -98,7 +98,7 @@ export class CrdController {
     const finalizers = crd.metadata.finalizers ?? [];
     if (!finalizers.includes(cleanupFinalizer)) return;
     const [definition] = crdDefinitions({ ...(crd as unknown as CustomResourceDefinition) }, true);
-    if (definition !== undefined) {
+    if (definition !== undefined && !this.#cluster.registry.isBuiltin(spec.group, spec.names.plural)) {
       const prefix = prefixOf(this.#cluster.name, definition);
       for (const one of this.#cluster.store.range(prefix).objects) await this.#deleteInstance(one, definition);
       if (this.#cluster.store.count(prefix) > 0) return this.#waitForInstances(stored.key, prefix);

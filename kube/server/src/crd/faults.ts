@@ -30,6 +30,8 @@ export function crdFaults(after: ApiObject, before: ApiObject | undefined, momen
     );
   if (group === '') faults.push(requiredValue('spec.group'));
   else for (const fault of dns1123Subdomain(group)) faults.push(invalidValue('spec.group', group, fault));
+  if (group !== '' && dns1123Subdomain(group).length === 0 && !group.includes('.'))
+    faults.push(invalidValue('spec.group', group, 'should be a domain with at least one dot'));
   const scope = textAt(spec, 'scope');
   if (scope !== 'Cluster' && scope !== 'Namespaced')
     faults.push(

@@ -28,6 +28,11 @@ export class Registry {
     return this.all().find(({ type }) => type.group === group && type.resource === resource);
   }
 
+  /** Whether a built-in kind has this name. */
+  isBuiltin(group: string, resource: string): boolean {
+    return [...this.#builtin.values()].some(({ type }) => type.group === group && type.resource === resource);
+  }
+
   /** Any served resource of a kind. */
   findKind(group: string, kind: string): ResourceDefinition | undefined {
     return this.all().find(({ type }) => type.group === group && type.kind === kind);
