@@ -3,7 +3,7 @@
  * `npm run soak:properties`, which makes evidence/properties.md of them. Otherwise it does nothing.
  */
 import { appendFileSync } from 'node:fs';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect } from 'vitest';
 
 const report = process.env['POLYANTHUS_PROPERTY_REPORT'];

@@ -1,7 +1,7 @@
 /** From the parser's events to values, by the rules of Kubernetes. */
 import { EVENT_ID, SCALAR_STYLE, getScalarValue, type Event, type ScalarEvent } from 'js-yaml';
 import { yamlErrors } from './errors.ts';
-import type { YamlLimits } from './parse.ts';
+import type { YamlLimits } from './limits.ts';
 import { numberKey, resolvePlain } from './scalar.ts';
 import type { YamlObject, YamlValue } from './value.ts';
 

@@ -2,22 +2,8 @@
 import { parseEvents, YAMLException, type Event } from 'js-yaml';
 import { compose, type ComposedDocument } from './compose.ts';
 import { yamlErrors } from './errors.ts';
+import { yamlLimits, type YamlLimits } from './limits.ts';
 import type { YamlValue } from './value.ts';
-
-/** Bounds of one text. `nodesMax` counts after aliases are written out, which is what a "billion laughs" text makes. */
-export interface YamlLimits {
-  readonly bytesMax: number;
-  readonly depthMax: number;
-  readonly documentsMax: number;
-  readonly nodesMax: number;
-}
-
-export const yamlLimits: YamlLimits = {
-  bytesMax: 64 * 1024 * 1024,
-  depthMax: 200,
-  documentsMax: 20_000,
-  nodesMax: 5_000_000,
-};
 
 export interface ParseOptions {
   /** File or object that the text comes from; begins every message. */

@@ -4,7 +4,8 @@
  */
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
-import { schemaFromOpenApi, type Definitions, type Schema } from '@polyanthus/kube-objects/schema';
+import type { Definitions, Schema } from '@polyanthus/kube-objects/schema';
+import { schemaFromOpenApi } from '@polyanthus/kube-objects/schema-from';
 import type { TableColumn } from './columns.ts';
 import { builtinColumns } from './printers.ts';
 import { selectableFieldsOf } from './selectable-fields.ts';

@@ -1,7 +1,7 @@
 /** The grammar of label selector texts (apimachinery labels.Parse), with its error texts. */
 import { invalidValue } from './field-errors.ts';
 import { qualifiedName } from './names.ts';
-import type { LabelOperator, LabelRequirement } from './selectors.ts';
+import type { LabelOperator, LabelRequirement } from './label-requirement.ts';
 
 type Token = 'end' | ')' | '(' | ',' | '!' | '==' | '=' | '!=' | '>' | '<' | 'in' | 'notin' | 'word';
 interface Item {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { FieldSet, pathText } from './field-set.ts';
 import { applyConfiguration, trackUpdate } from './managed-fields.ts';
 import type { JsonObject, JsonValue, ManagedFieldsEntry } from './meta.ts';
-import { schemaFromCrd } from './schema.ts';
+import { schemaFromCrd } from './schema-from.ts';
 
 const text = { type: 'string' };
 const schema = schemaFromCrd({

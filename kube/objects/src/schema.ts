@@ -3,8 +3,6 @@
  * defaulting, validation, strategic patches and server-side apply need to know (apiextensions `structural` schema and
  * structured-merge-diff `schema`).
  */
-import { readOpenApi } from './schema-openapi.ts';
-import { readStructural } from './schema-structural.ts';
 import type { JsonObject, JsonValue } from './meta.ts';
 
 export type SchemaType = 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
@@ -74,20 +72,3 @@ export interface Schema {
 
 /** The definitions of an OpenAPI v2 or v3 document, by name. */
 export type Definitions = Readonly<Record<string, JsonObject>>;
-
-/**
- * Reads `spec.versions[].schema.openAPIV3Schema` of a CRD. It does not refuse anything:
- * `structuralErrors` (structural-errors.ts) does, before.
- * An absent schema is an object that keeps unknown fields. `apiVersion`, `kind`, `metadata` of the root are added.
- */
-export function schemaFromCrd(json: unknown): Schema {
-  return readStructural(json);
-}
-
-/**
- * The type `ref` of OpenAPI definitions, read lazily: `$ref`s are followed on first use, once each, so that recursive
- * types (JSONSchemaProps) are fine. Throws Error when `ref` is not among the definitions.
- */
-export function schemaFromOpenApi(definitions: Definitions, ref: string): Schema {
-  return readOpenApi(definitions, ref);
-}

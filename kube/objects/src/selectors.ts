@@ -1,15 +1,10 @@
 /** Label and field selectors: texts of `?labelSelector=` and `?fieldSelector=`, and LabelSelector objects (apimachinery labels, fields). */
 import { parseRequirements } from './label-selector-parser.ts';
+import type { LabelOperator, LabelRequirement } from './label-requirement.ts';
 import { invalidValue } from './field-errors.ts';
 import { labelValue, qualifiedName } from './names.ts';
 import { statusError, type StatusCause, type StatusError } from './status.ts';
 
-export type LabelOperator = '=' | '!=' | 'in' | 'notin' | 'exists' | '!' | 'gt' | 'lt';
-export interface LabelRequirement {
-  readonly key: string;
-  readonly operator: LabelOperator;
-  readonly values: readonly string[];
-}
 /** A parsed label selector: asks labels, and says what it asks. */
 export interface LabelSelectorMatcher {
   matches(labels: Readonly<Record<string, string>> | undefined): boolean;

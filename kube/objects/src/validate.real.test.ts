@@ -6,7 +6,7 @@ import { whyNotReal } from '../../../lab/src/parts.ts';
 import { applyDefaults } from './defaults.ts';
 import type { JsonObject, JsonValue } from './meta.ts';
 import { prune } from './prune.ts';
-import { schemaFromCrd } from './schema.ts';
+import { schemaFromCrd } from './schema-from.ts';
 import type { StatusCause } from './status.ts';
 import { structuralErrors } from './structural-errors.ts';
 import { badSchemas } from './structural-cases.ts';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { applyDefaults } from './defaults.ts';
 import type { JsonObject, JsonValue } from './meta.ts';
 import { prune } from './prune.ts';
-import { schemaFromCrd } from './schema.ts';
+import { schemaFromCrd } from './schema-from.ts';
 import { structuralErrors } from './structural-errors.ts';
 import { badSchemas } from './structural-cases.ts';
 import { validate } from './validate.ts';

@@ -1,7 +1,7 @@
 /** From a CustomResourceDefinition to what the verbs know of a resource. */
 import { crdColumns, type PrinterColumn } from '@polyanthus/kube-kinds/columns';
 import type { CustomResourceDefinition } from '@polyanthus/kube-kinds/core';
-import { schemaFromCrd } from '@polyanthus/kube-objects/schema';
+import { schemaFromCrd } from '@polyanthus/kube-objects/schema-from';
 import type { ApiObject } from '../api-object.ts';
 import { subdomainName } from '../metadata.ts';
 import { customTypeName } from '../openapi/custom.ts';
