@@ -17,7 +17,7 @@ export const commandTree: CommandGroup = {
       load: async () => (await import('@polyanthus/apps-hub/commands/demo')).demo,
     },
     hub: {
-      summary: 'A hub whose API is a Kubernetes cluster',
+      summary: 'A hub on a Kubernetes cluster, and copies of any hub',
       commands: {
         run: {
           summary: 'Run a replica of the hub',
@@ -27,15 +27,6 @@ export const commandTree: CommandGroup = {
           summary: 'Print the objects of a hub on a Kubernetes cluster',
           load: async () => (await import('@polyanthus/apps-hub/commands/hub')).manifests,
         },
-      },
-    },
-    login: {
-      summary: 'Remember a hub and how to sign in to it',
-      load: async () => (await import('@polyanthus/domains-fleet/commands/login')).login,
-    },
-    hub: {
-      summary: 'What a hub has besides running',
-      commands: {
         backup: {
           summary: 'Write the objects and the keys of a hub into one file',
           load: async () => (await import('@polyanthus/apps-hub/commands/backup')).backup,
@@ -45,6 +36,10 @@ export const commandTree: CommandGroup = {
           load: async () => (await import('@polyanthus/apps-hub/commands/backup')).restore,
         },
       },
+    },
+    login: {
+      summary: 'Remember a hub and how to sign in to it',
+      load: async () => (await import('@polyanthus/domains-fleet/commands/login')).login,
     },
     fleet: {
       summary: 'Clusters of the fleet',
