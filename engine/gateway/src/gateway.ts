@@ -17,13 +17,14 @@ import { statusAnswer } from './answers.ts';
 import { auditLine, type AuditDraft, type GatewayAudit } from './audit.ts';
 import { Exchanges } from './exchanges.ts';
 import { memberHeaders } from './forwarded-headers.ts';
+import { guardedMember } from './member-answer.ts';
 import { hubRequest, type CallersApi } from './hub-api.ts';
 import { actingUser } from './impersonation.ts';
 import { aboveCeilingError, failureStatus, forbiddenRight } from './failures.ts';
 import { defaultGatewayLimits, InFlight, type GatewayLimits } from './in-flight.ts';
 import { aboveCeiling, isStream, neededRight, type GatewayMember } from './permission.ts';
 import { targetOf, type Target } from './target.ts';
-import { routeOf } from './route.ts';
+import { memberPath, routeOf } from './route.ts';
 
 /** What the gateway is built from; the apps give real parts, tests give tables. */
 export interface GatewayOptions {
@@ -174,7 +175,8 @@ class GatewayServer {
       headers: upgrade === undefined ? headers : { ...headers, connection: 'Upgrade', upgrade },
       body: request.body,
     };
-    return this.#send(ctx, this.#options.transportTo(member.uid), outgoing, upgrade);
+    const to = guardedMember(this.#options.transportTo(member.uid), memberPath(route.fleet, route.membership));
+    return this.#send(ctx, to, outgoing, upgrade);
   }
 
   #stands(member: GatewayMember, target: Target, stream: boolean): boolean {

@@ -10,10 +10,15 @@ export type Route =
     }
   | { readonly kind: 'refused'; readonly why: string };
 
-const memberPath = /^\/v1\/projects\/([^/]+)\/locations\/global\/(?:memberships|gkeMemberships)\/([^/]+)(\/.*)?$/;
+const memberPattern = /^\/v1\/projects\/([^/]+)\/locations\/global\/(?:memberships|gkeMemberships)\/([^/]+)(\/.*)?$/;
 /** DNS-1123 label; project numbers of existing kubeconfigs pass too. */
 const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const urlBytesMax = 32 * 1024;
+
+/** Where a member is at the hub. */
+export function memberPath(fleet: string, membership: string): string {
+  return `/v1/projects/${fleet}/locations/global/memberships/${membership}`;
+}
 
 /**
  * Reads the request target. Refused is every path that a member could read in another way than we do: dot segments,
@@ -27,7 +32,7 @@ export function routeOf(url: string): Route {
   if (!path.startsWith('/v1/')) return { kind: 'hub' };
   const why = pathFault(path);
   if (why !== undefined) return { kind: 'refused', why };
-  const [, fleet = '', membership = '', rest = '/'] = memberPath.exec(path) ?? [];
+  const [, fleet = '', membership = '', rest = '/'] = memberPattern.exec(path) ?? [];
   if (!label.test(fleet) || !label.test(membership)) {
     return { kind: 'refused', why: 'expected /v1/projects/{fleet}/locations/global/memberships/{name}/…' };
   }
