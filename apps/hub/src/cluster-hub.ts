@@ -114,7 +114,7 @@ async function startFront(
   });
   const listening = { listen: options.listen, hostNames: options.hostNames };
   const serving = { ...listening, authority: identity.servingCa, clientCaPems: callerCaPems };
-  const server = await serveFront(ctx, serving, front.handler);
+  const server = await serveFront(ctx, serving, front);
   // Together: the port takes no more callers while the tunnels move and what is under way ends.
   stops.push(async () => void (await Promise.all([front.close(options.drainMs), server.close(options.drainMs)])));
   return frontUrl(listening, server.port);

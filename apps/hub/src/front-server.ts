@@ -1,11 +1,11 @@
 /** The listening socket of the front, with a certificate of the hub's own CA. */
 import type { Context } from '@polyanthus/ground-base/context';
 import { systemRandom } from '@polyanthus/ground-base/random';
-import type { Handler } from '@polyanthus/ground-http/message';
 import { serve, type RunningServer } from '@polyanthus/ground-http/node-server';
 import { loadAuthority, type AuthorityFiles } from '@polyanthus/ground-pki/authority';
 import { generateKey } from '@polyanthus/ground-pki/keys';
 import { renderStatus } from '@polyanthus/engine-gateway/answers';
+import type { Front } from './front.ts';
 
 /** Where the front listens, and who it says it is. */
 export interface FrontServerOptions {
@@ -20,7 +20,11 @@ export interface FrontServerOptions {
 const certificateTtlMs = 365 * 86_400_000;
 
 /** Starts it. Throws ListenFailed. */
-export async function serveFront(ctx: Context, options: FrontServerOptions, handler: Handler): Promise<RunningServer> {
+export async function serveFront(
+  ctx: Context,
+  options: FrontServerOptions,
+  front: Pick<Front, 'handler' | 'onFault'>,
+): Promise<RunningServer> {
   const key = await generateKey();
   const isAddress = (name: string): boolean => /^[\d.]+$|:/.test(name);
   const cert = await loadAuthority(options.authority, systemRandom).issueServer(ctx.clock.now(), {
@@ -30,7 +34,13 @@ export async function serveFront(ctx: Context, options: FrontServerOptions, hand
     ttlMs: certificateTtlMs,
   });
   const tls = { cert, key: key.privateKeyPem, clientCas: options.clientCaPems };
-  return serve(ctx, { handler, listen: options.listen, tls, renderError: renderStatus });
+  return serve(ctx, {
+    handler: front.handler,
+    onFault: front.onFault,
+    listen: options.listen,
+    tls,
+    renderError: renderStatus,
+  });
 }
 
 /** `https://HOST:PORT` as others may use it: the first host name, else the address listened on. */

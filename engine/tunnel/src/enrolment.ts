@@ -49,6 +49,16 @@ export interface AgentSubjects {
   readonly api: readonly string[];
 }
 
+/** That an agent was let in or not, and why. Never a token. */
+export interface AgentDecision {
+  readonly peerAddress: string;
+  /** `fleet/name`, where it is proven. */
+  readonly membership?: string;
+  readonly allowed: boolean;
+  readonly reason: string;
+  readonly status: number;
+}
+
 /** What the endpoint is built from. */
 export interface EnrolmentOptions {
   readonly hubId: string;
@@ -57,6 +67,8 @@ export interface EnrolmentOptions {
   readonly authority: Pick<Authority, 'issueClient'>;
   /** The agent's ServiceAccounts, each `system:serviceaccount:<namespace>:<name>`. */
   readonly agentSubjects: AgentSubjects;
+  /** Told of every decision, for an audit log. */
+  readonly onDecision?: (decision: AgentDecision) => void;
   /** Default 30 days; agents renew at a third of it. */
   readonly certificateTtlMs?: number;
 }
@@ -93,10 +105,15 @@ export function createEnrolmentHandler(options: EnrolmentOptions): Handler {
     if (request.url !== enrolmentPath) return answer(404, { code: 'NotFound', message: 'not found' });
     if (request.method !== 'POST')
       return answer(405, { code: 'MethodNotAllowed', message: 'POST alone is served here' });
+    const peerAddress = request.peer.address;
     try {
-      return answer(200, await enrol(ctx, await read(request), options));
+      const enrolment = await enrol(ctx, await read(request), options);
+      const { membership } = enrolment;
+      options.onDecision?.({ peerAddress, membership, allowed: true, reason: 'enrolled', status: 200 });
+      return answer(200, enrolment);
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;
+      options.onDecision?.({ peerAddress, allowed: false, reason: `${error.code}: ${error.message}`, status: 403 });
       ctx.log.warn('an enrolment was refused', { peer: request.peer.address, error });
       return answer(403, { code: error.code, message: error.message });
     }

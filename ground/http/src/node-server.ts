@@ -11,7 +11,7 @@ import { http2Options, widenSession } from './http2-options.ts';
 import { httpLimits } from './limits.ts';
 import type { Handler } from './message.ts';
 import { peerOf } from './peer.ts';
-import { serveExchange, serveUpgrade, writeFault, type ServerScope } from './server-exchange.ts';
+import { serveExchange, serveUpgrade, writeFault, type HttpFault, type ServerScope } from './server-exchange.ts';
 
 /** PEM texts. Client certificates are asked for only with `clientCas`; one that does not verify counts as none. */
 export interface ServerTls {
@@ -30,6 +30,8 @@ export interface ServeOptions {
   readonly tls?: ServerTls;
   /** Wording of answers that come without the handler (431, 500, 400). */
   readonly renderError?: RenderError;
+  /** Hears of such answers to requests that no handler sees (431, 400, 408), for an audit log. */
+  readonly onFault?: (fault: HttpFault) => void;
 }
 
 /** A listening server: where it listens, and how to end it. */
@@ -51,6 +53,7 @@ export async function serve(ctx: Context, options: ServeOptions): Promise<Runnin
     ctx,
     handler: options.handler,
     render: options.renderError ?? plainError,
+    onFault: options.onFault ?? (() => undefined),
     draining: () => draining,
   };
   const server =
@@ -149,17 +152,16 @@ function wire(server: Server | Http2SecureServer, scope: ServerScope, path: stri
 
 function onClientError(scope: ServerScope, error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  if (error.code === 'HPE_HEADER_OVERFLOW')
-    return writeFault(
-      scope.render,
-      socket,
-      431,
-      `the request's header fields take more than ${httpLimits.nodeHeaderBytesMax} bytes`,
-    );
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return writeFault(scope.render, socket, 408, 'the request head did not arrive in time');
-  writeFault(scope.render, socket, 400, 'the request is not valid HTTP');
+  const [status, message] = clientFaults[error.code ?? ''] ?? [400, 'the request is not valid HTTP'];
+  const { remoteAddress = '', remotePort = 0 } = socket as Socket;
+  scope.onFault({ status, message, peerAddress: `${remoteAddress}:${remotePort}`, method: '', url: '' });
+  writeFault(scope.render, socket, status, message);
 }
+
+const clientFaults: Readonly<Record<string, readonly [number, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, `the request's header fields take more than ${httpLimits.nodeHeaderBytesMax} bytes`],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request head did not arrive in time'],
+};
 
 function onSession(session: Http2Session, connections: Connections): void {
   let open = 0;

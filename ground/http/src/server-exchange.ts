@@ -11,11 +11,22 @@ import { resetStream } from './reset.ts';
 import { WriteWindow } from './write-window.ts';
 import { encodeHead, headerValues, outgoingHeaders, wireFields } from './wire-headers.ts';
 
+/** A request that was refused before its handler saw it: 431, 400, 408. */
+export interface HttpFault {
+  readonly status: number;
+  readonly message: string;
+  readonly peerAddress: string;
+  /** What is known of the request; empty where not even its first line could be read. */
+  readonly method: string;
+  readonly url: string;
+}
+
 /** What all exchanges of one server share. */
 export interface ServerScope {
   readonly ctx: Context;
   readonly handler: Handler;
   readonly render: RenderError;
+  readonly onFault: (fault: HttpFault) => void;
   /** True once the server is closing: HTTP/1.1 answers then end their connection. */
   readonly draining: () => boolean;
 }
@@ -105,7 +116,11 @@ async function respond(
   flat: readonly string[],
 ): Promise<ServerResponse> {
   const fault = headerFault(flat);
-  if (fault !== undefined) return { status: 431, ...scope.render(431, fault) };
+  if (fault !== undefined) {
+    const { method, url, peer } = request;
+    scope.onFault({ status: 431, message: fault, peerAddress: peer.address, method, url });
+    return { status: 431, ...scope.render(431, fault) };
+  }
   try {
     return await scope.handler(ctx, request);
   } catch (error) {
