@@ -18,6 +18,8 @@ export interface Peer {
   readonly address: string;
   /** DER of the verified client certificate, leaf only; undefined when none was shown or it was not verified. */
   readonly certificate?: Uint8Array;
+  /** Why the certificate that it showed was not good (OpenSSL's name for it: CERT_HAS_EXPIRED …). */
+  readonly refusedCertificate?: string;
 }
 
 /** A request as every hop of the product sees it, whichever HTTP version or in-process call carried it. */

@@ -74,6 +74,8 @@ describe('a client certificate', () => {
       username: 'ana',
       groups: ['dev', 'ops'],
     });
+    const expired = { headers: {}, peer: { address: 'test', refusedCertificate: 'CERT_HAS_EXPIRED' } };
+    await expect(clientCertificateAuthenticator(() => [])(ctx, expired)).rejects.toMatchObject({ httpStatus: 401 });
     await expect(
       clientCertificateAuthenticator(() => [other.certificatePem])(ctx, request({}, der)),
     ).rejects.toMatchObject(refused);

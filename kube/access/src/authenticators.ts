@@ -64,6 +64,8 @@ export function bearerToken(headers: HeaderValues): string | undefined {
 /** A client certificate that TLS verified is checked again, since the CAs may have changed while the connection lived. */
 export function clientCertificateAuthenticator(caPems: () => readonly string[]): Authenticator {
   return async (ctx, { peer }) => {
+    if (peer.refusedCertificate !== undefined)
+      throw unauthorized(new Error(`the client certificate is not good: ${peer.refusedCertificate}`));
     if (peer.certificate === undefined) return undefined;
     try {
       verifyCertificate(peer.certificate, caPems(), ctx.clock.now());
