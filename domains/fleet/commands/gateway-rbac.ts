@@ -3,6 +3,7 @@
  * flags of the field (facts/fleet.md 1.2). The agent's own right to impersonate comes with the agent.
  */
 import type { Command, CommandInput } from '@polyanthus/ground-cli-kit/command';
+import { memberName } from '@polyanthus/engine-gateway/member-name';
 import { cliErrors } from '@polyanthus/ground-cli-kit/errors';
 import { flag, requiredText, text } from '@polyanthus/ground-cli-kit/input';
 import { dumpYamlDocuments } from '@polyanthus/ground-yaml/dump';
@@ -67,8 +68,8 @@ export const generateGatewayRbac: Command = {
 function bindingsFor(input: CommandInput): readonly RoleBinding[] {
   const split = (name: string): readonly string[] => (text(input, name) ?? '').split(',').filter((one) => one !== '');
   const subjects = [
-    ...split('users').map((name) => ({ kind: 'User' as const, name })),
-    ...split('groups').map((name) => ({ kind: 'Group' as const, name })),
+    ...split('users').map((name) => ({ kind: 'User' as const, name: memberName(name) })),
+    ...split('groups').map((name) => ({ kind: 'Group' as const, name: memberName(name) })),
   ];
   if (subjects.length === 0) throw cliErrors.error('UsageError', 'generate-gateway-rbac: give --users or --groups');
   const role = requiredText(input, 'role').split('/');

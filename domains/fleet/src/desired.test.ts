@@ -88,4 +88,22 @@ describe('the right to the gateway', () => {
     expect(view?.role.rules?.[1]?.verbs).toEqual(['get', 'list', 'watch']);
     expect(gatewayRight(dev, [])).toBeUndefined();
   });
+
+  it("gives a hub's ServiceAccount its role under the name that it has in members, not to the member's of that name", () => {
+    const robot = role('robot', {
+      membership: 'edge-1',
+      user: 'system:serviceaccount:ci:robot',
+      role: { predefinedRole: 'EDIT' },
+    });
+    const team = role('team', {
+      membership: 'edge-1',
+      group: 'system:serviceaccounts:ci',
+      role: { predefinedRole: 'VIEW' },
+    });
+    const { bindings } = desiredManifest('edge-1', { ...world, scopes: [], roleBindings: [robot, team] });
+    expect(bindings.map(({ user, group }) => user ?? group)).toEqual([
+      'hub:serviceaccount:ci:robot',
+      'hub:serviceaccounts:ci',
+    ]);
+  });
 });

@@ -1,4 +1,5 @@
 /** What one member shall have of its fleet, from the objects of the hub: pure, so that a table of cases proves it. */
+import { memberName } from '@polyanthus/engine-gateway/member-name';
 import { scopeLabel } from '@polyanthus/kube-kinds/own/ownership';
 import type {
   FleetNamespace,
@@ -77,8 +78,8 @@ function manifestBinding(binding: FleetRoleBinding, wholeCluster: boolean): Mani
   return {
     name: `fleet:${binding.metadata.name ?? ''}`,
     clusterRole: binding.spec.role.customRole ?? predefined[binding.spec.role.predefinedRole ?? 'VIEW'](wholeCluster),
-    ...(binding.spec.user === undefined ? {} : { user: binding.spec.user }),
-    ...(binding.spec.group === undefined ? {} : { group: binding.spec.group }),
+    ...(binding.spec.user === undefined ? {} : { user: memberName(binding.spec.user) }),
+    ...(binding.spec.group === undefined ? {} : { group: memberName(binding.spec.group) }),
   };
 }
 

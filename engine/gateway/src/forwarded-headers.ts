@@ -7,6 +7,7 @@ import { refusedIdentity } from '@polyanthus/engine-tunnel/refused-identity';
 import type { UserInfo } from '@polyanthus/kube-access/user';
 import { statusError } from '@polyanthus/kube-objects/status';
 import { headersTooLarge } from './answers.ts';
+import { memberName } from './member-name.ts';
 
 /** Credentials, and what a proxy in front of an API server would say about the caller. */
 const kept = (name: string): boolean =>
@@ -23,10 +24,9 @@ const kept = (name: string): boolean =>
  * the same names; `system:authenticated` is left out, because every API server adds it itself.
  */
 export function memberIdentity(user: UserInfo): { readonly username: string; readonly groups: readonly string[] } {
-  const hubs = (name: string): string => name.replace(/^system:serviceaccount(s?)(?=:|$)/, 'hub:serviceaccount$1');
   return {
-    username: hubs(user.username),
-    groups: user.groups.filter((group) => group !== 'system:authenticated').map(hubs),
+    username: memberName(user.username),
+    groups: user.groups.filter((group) => group !== 'system:authenticated').map(memberName),
   };
 }
 
