@@ -1,0 +1,561 @@
+/** Who tries to be somebody else, or to go where nobody may: each with its status and its line in the audit log. */
+import { randomUUID } from 'node:crypto';
+import { cp, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemRandom } from '@polyanthus/ground-base/random';
+import { loadAuthority } from '@polyanthus/ground-pki/authority';
+import { generateKey } from '@polyanthus/ground-pki/keys';
+import type { GatewayAudit } from '@polyanthus/engine-gateway/audit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { skipped, TestFleet, until, whyNot, type Member, type UserFields } from './fixture.ts';
+import { startIssuer, type Issuer } from './oidc-issuer.ts';
+import { ask, authorization, sendBytes, type Answer } from './raw.ts';
+
+const evidence = join(import.meta.dirname, '../../../../evidence/attack-table.md');
+const hour = 3_600_000;
+
+interface Row {
+  readonly attack: string;
+  readonly status: string;
+  readonly says: string;
+  readonly audit: string;
+}
+
+describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
+  let fleet: TestFleet;
+  let issuer: Issuer;
+  let member: Member;
+  let other: Member;
+  let editor: UserFields;
+  let viewer: UserFields;
+  let nobody: UserFields;
+  const rows: Row[] = [];
+
+  beforeAll(async () => {
+    const caFile = join(await mkdtemp(join(tmpdir(), 'polyanthus-issuer-')), 'ca.pem');
+    issuer = await startIssuer(caFile);
+    fleet = await TestFleet.start([
+      `--oidc-issuer-url=${issuer.url}`,
+      '--oidc-client-id=polyanthus',
+      `--oidc-ca-file=${caFile}`,
+      '--oidc-username-prefix=-',
+    ]);
+    [member, other] = await Promise.all([fleet.join('new', '1.37.2'), fleet.join('old', '1.36.3')]);
+    [editor, viewer, nobody] = await Promise.all([
+      fleet.userByCsr('eve'),
+      fleet.userByCsr('vic'),
+      fleet.userByCsr('nan'),
+    ]);
+    await fleet.fleet('bindings', 'create', 'eve', '--membership=new', '--user=eve', '--role=edit');
+    await fleet.fleet('bindings', 'create', 'vic', '--membership=new', '--user=vic', '--role=view');
+    await until(
+      5000,
+      async () => (await ask(fleet, editor, at('/api/v1/namespaces/default/configmaps'))).status === 200,
+    );
+    await until(
+      5000,
+      async () => (await ask(fleet, viewer, at('/api/v1/namespaces/default/configmaps'))).status === 200,
+    );
+  });
+  afterAll(async () => {
+    await fleet?.stop();
+    await issuer?.stop();
+    rows.sort((one, two) => (one.attack < two.attack ? -1 : 1));
+    const table = rows.map(
+      ({ attack, status, says, audit }) =>
+        `| ${[attack, status, says, audit].map((text) => text.replaceAll('|', '\\|')).join(' | ')} |`,
+    );
+    if (rows.length > 0)
+      await writeFile(
+        evidence,
+        `# Attacks on the hub\n\nWritten by \`apps/hub/src/e2e/attacks.real.test.ts\`, which asserts every row against a hub with members of Kubernetes 1.37.2 and 1.36.3.\n\n| attack | status | answer | audit line |\n|---|---|---|---|\n${table.join('\n')}\n`,
+      );
+  });
+
+  const at = (path: string): string => fleet.memberPath('new') + path;
+  const configmaps = '/api/v1/namespaces/default/configmaps';
+
+  /** A certificate that the hub's own CA gave, as only its administrator could make the hub do. */
+  const certified = async (
+    commonName: string,
+    organizations: readonly string[],
+    ttlMs = hour,
+    agoMs = 0,
+  ): Promise<UserFields> => {
+    const secrets = fleet.identity.clusters['hub'];
+    const authority = loadAuthority(
+      { certificatePem: secrets?.caCertificatePem ?? '', keyPem: secrets?.caKeyPem ?? '' },
+      systemRandom,
+    );
+    const keys = await generateKey();
+    const pem = await authority.issueClient(Date.now() - agoMs, {
+      commonName,
+      organizations,
+      publicKeyPem: keys.publicKeyPem,
+      ttlMs,
+    });
+    return {
+      'client-certificate-data': Buffer.from(pem).toString('base64'),
+      'client-key-data': Buffer.from(keys.privateKeyPem).toString('base64'),
+    };
+  };
+
+  /** The attack's own line, found by its user agent, or by what the line says. */
+  const lineOf = (matches: (line: GatewayAudit) => boolean): Promise<GatewayAudit> =>
+    until(
+      5000,
+      async () => (await fleet.audit()).findLast(matches),
+      () => 'no such audit line',
+    );
+  const note = (attack: string, status: number | string, says: string, line: GatewayAudit): void => {
+    const said = says.includes('"message":"') ? (/"message":"((?:[^"\\]|\\.)*)"/.exec(says)?.[1] ?? says) : says;
+    rows.push({
+      attack,
+      status: String(status),
+      says: said
+        .replaceAll('\\"', '"')
+        .replaceAll(/[\r\n]+/g, ' ')
+        .slice(0, 160),
+      audit: `user=${line.user || '(none)'} verb=${line.verb || '(none)'} allowed=${line.allowed} status=${line.status}: ${line.reason.slice(0, 110)}`,
+    });
+  };
+  const agentOf = (): string => `attack-${randomUUID()}`;
+
+  interface Attempt {
+    readonly user: () => UserFields | Promise<UserFields>;
+    readonly path?: string;
+    readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+    readonly status: number;
+    readonly says?: RegExp;
+    readonly audit?: Partial<GatewayAudit>;
+  }
+  const refused: Readonly<Record<string, Attempt>> = {
+    'Impersonate-User without the right': {
+      user: () => editor,
+      headers: { 'Impersonate-User': 'root' },
+      status: 403,
+      says: /cannot impersonate resource/,
+      audit: { user: 'eve', allowed: false },
+    },
+    'Impersonate-Group: system:masters, mixed case': {
+      user: () => editor,
+      headers: { 'imPERSONATE-user': 'eve', 'ImPeRsOnAtE-GrOuP': 'system:masters' },
+      status: 403,
+      says: /cannot impersonate/,
+      audit: { user: 'eve', allowed: false },
+    },
+    'Impersonate-Group alone': {
+      user: () => editor,
+      headers: { 'Impersonate-Group': 'system:masters' },
+      status: 400,
+      audit: { user: 'eve', allowed: false },
+    },
+    'Impersonate-User twice': {
+      user: () => editor,
+      headers: { 'Impersonate-User': ['eve', 'root'] },
+      status: 400,
+      says: /more than one user/,
+      audit: { user: 'eve', allowed: false },
+    },
+    'Impersonate-User named by Connection': {
+      user: () => editor,
+      headers: { Connection: 'Impersonate-User', 'Impersonate-User': 'root' },
+      status: 403,
+      says: /cannot impersonate/,
+      audit: { user: 'eve', allowed: false },
+    },
+    'Impersonate-Uid': {
+      user: () => editor,
+      headers: { 'Impersonate-User': 'eve', 'Impersonate-Uid': '1' },
+      status: 403,
+      audit: { user: 'eve', allowed: false },
+    },
+    'Impersonate-Extra-Scopes': {
+      user: () => editor,
+      headers: { 'Impersonate-User': 'eve', 'Impersonate-Extra-Scopes': 'all' },
+      status: 403,
+      audit: { user: 'eve', allowed: false },
+    },
+    'the administrator impersonates system:masters into a member': {
+      user: async () => ({ token: fleet.identity.adminToken }),
+      headers: { 'Impersonate-User': 'root', 'Impersonate-Group': 'system:masters' },
+      status: 403,
+      says: /means something inside the member/,
+      audit: { user: 'polyanthus:admin', allowed: false },
+    },
+    'system:masters by client certificate': {
+      user: () => certified('mallory', ['system:masters']),
+      status: 403,
+      says: /means something inside the member/,
+      audit: { user: 'mallory', allowed: false },
+    },
+    'a system: user by client certificate': {
+      user: () => certified('system:kube-controller-manager', ['polyanthus:administrators']),
+      status: 403,
+      says: /means something inside the member/,
+      audit: { user: 'system:kube-controller-manager', allowed: false },
+    },
+    'a name that the hub gives its ServiceAccounts, by client certificate': {
+      user: () => certified('hub:serviceaccount:ci:robot', ['polyanthus:administrators']),
+      status: 403,
+      says: /a name that the hub itself gives/,
+      audit: { allowed: false },
+    },
+    'system:masters by OIDC group': {
+      user: async () => ({ token: await issuer.token({ sub: 'mallory', groups: ['system:masters'] }) }),
+      status: 401,
+      audit: { user: '', allowed: false },
+    },
+    'an expired OIDC token': {
+      user: async () => ({ token: await issuer.token({ sub: 'ana', exp: Math.floor(Date.now() / 1000) - 60 }) }),
+      status: 401,
+      audit: { user: '', allowed: false },
+    },
+    "another client's OIDC token": {
+      user: async () => ({ token: await issuer.token({ sub: 'ana', aud: 'shop' }) }),
+      status: 401,
+      audit: { user: '', allowed: false },
+    },
+    "a member's own administrator's token": {
+      user: () => ({ token: member.plane.adminToken }),
+      status: 401,
+      audit: { user: '', allowed: false },
+    },
+    'an expired client certificate': {
+      user: () => certified('eve', [], 1000, 20 * 60_000),
+      status: 401,
+      audit: { user: '', allowed: false },
+    },
+    'no credentials': {
+      user: () => ({}),
+      status: 403,
+      says: /system:anonymous/,
+      audit: { user: 'system:anonymous', allowed: false },
+    },
+    'a membership that is there, asked by one without rights': {
+      user: () => nobody,
+      status: 403,
+      says: /cannot list resource \\"memberships\/gateway/,
+      audit: { user: 'nan', allowed: false },
+    },
+    'more than 1000 header fields': {
+      user: () => editor,
+      headers: Object.fromEntries(Array.from({ length: 1001 }, (_, index) => [`x-${index}`, 'a'])),
+      status: 431,
+      says: /header fields/,
+      audit: { user: '', allowed: false },
+    },
+    'header fields of 100 KB': {
+      user: () => editor,
+      headers: Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`x-${index}`, 'a'.repeat(10_000)])),
+      status: 431,
+      says: /header fields take/,
+      audit: { user: '', allowed: false },
+    },
+  };
+
+  it.each(Object.keys(refused))('%s', async (attack) => {
+    const attempt = refused[attack];
+    if (attempt === undefined) throw new Error('unreachable');
+    const agent = agentOf();
+    const before = (await fleet.audit()).length;
+    const answer = await ask(fleet, await attempt.user(), at(configmaps), {
+      headers: { ...attempt.headers, 'user-agent': agent },
+    });
+    expect({ status: answer.status, body: answer.body }).toMatchObject({
+      status: attempt.status,
+      body: expect.stringMatching(attempt.says ?? /./) as unknown,
+    });
+    const line =
+      attempt.status === 431
+        ? await until(5000, async () => (await fleet.audit()).slice(before).find((one) => one.status === 431))
+        : await lineOf((one) => one.userAgent === agent);
+    expect(line).toMatchObject({ ...attempt.audit, status: attempt.status });
+    note(attack, answer.status, answer.body, line);
+  });
+
+  it('X-Remote-* are dropped, at the hub and on the way to a member', async () => {
+    for (const [where, path] of [
+      ['member', at('/apis/authentication.k8s.io/v1/selfsubjectreviews')],
+      ['hub', '/apis/authentication.k8s.io/v1/selfsubjectreviews'],
+    ] as const) {
+      const agent = agentOf();
+      const headers = {
+        'content-type': 'application/json',
+        'X-Remote-User': 'root',
+        'X-Remote-Group': 'system:masters',
+        'user-agent': agent,
+      };
+      const answer = await ask(fleet, editor, path, {
+        method: 'POST',
+        headers,
+        body: '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}',
+      });
+      expect(answer.status).toBe(201);
+      const { userInfo } = (JSON.parse(answer.body) as { status: { userInfo: { username: string; groups: string[] } } })
+        .status;
+      expect(userInfo).toMatchObject({ username: 'eve', groups: ['system:authenticated'] });
+      const line = await lineOf((one) => one.userAgent === agent);
+      expect(line).toMatchObject({ user: 'eve', allowed: true, status: 201 });
+      note(
+        `X-Remote-User: root and X-Remote-Group: system:masters (${where})`,
+        201,
+        'whoami says eve, system:authenticated',
+        line,
+      );
+    }
+  });
+
+  it("a hub's ServiceAccount with a name of a member's is somebody else there", async () => {
+    await fleet.admin(member, ['create', 'serviceaccount', 'robot', '-n', 'default']);
+    await fleet.admin(member, [
+      'create',
+      'clusterrolebinding',
+      'robot',
+      '--clusterrole=cluster-admin',
+      '--serviceaccount=default:robot',
+    ]);
+    const robot = await fleet.userByServiceAccount('default', 'robot');
+    await fleet.fleet(
+      'bindings',
+      'create',
+      'robot',
+      '--membership=new',
+      '--user=system:serviceaccount:default:robot',
+      '--role=view',
+    );
+    const kubeconfig = await fleet.kubeconfig(robot, fleet.memberPath('new'));
+    await until(5000, async () => (await fleet.kubectl('1.37.2', kubeconfig, ['get', 'configmaps'])).code === 0);
+    const who = await fleet.kubectl('1.37.2', kubeconfig, ['auth', 'whoami', '-o', 'json']);
+    expect(who.code).toBe(1);
+    const agent = agentOf();
+    const secrets = await ask(fleet, robot, at('/api/v1/secrets'), { headers: { 'user-agent': agent } });
+    expect(secrets.status).toBe(403);
+    expect(secrets.body).toContain('hub:serviceaccount:default:robot');
+    const line = await lineOf((one) => one.userAgent === agent);
+    expect(line).toMatchObject({ user: 'system:serviceaccount:default:robot', status: 403 });
+    note("a hub ServiceAccount named like the member's cluster-admin", 403, secrets.body, line);
+  });
+
+  it('a viewer opens no exec by either protocol', async () => {
+    const exec = `${at('/api/v1/namespaces/default/pods/web/exec')}?command=id&stdout=true`;
+    const upgrades = {
+      WebSocket: {
+        method: 'GET',
+        headers:
+          'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n',
+      },
+      SPDY: {
+        method: 'POST',
+        headers:
+          'Upgrade: SPDY/3.1\r\nConnection: Upgrade\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\nContent-Length: 0\r\n',
+      },
+    };
+    for (const [name, { method, headers }] of Object.entries(upgrades)) {
+      const agent = agentOf();
+      const [answer] = await sendBytes(
+        fleet,
+        viewer,
+        `${method} ${exec} HTTP/1.1\r\nHost: hub\r\nUser-Agent: ${agent}\r\n${headers}\r\n`,
+      );
+      expect(answer).toMatchObject({ status: 403, body: expect.stringContaining('memberships/stream') as unknown });
+      const line = await lineOf((one) => one.userAgent === agent);
+      expect(line).toMatchObject({ user: 'vic', allowed: false, status: 403 });
+      note(`a viewer's exec by ${name}`, 403, answer?.body ?? '', line);
+    }
+    const agent = agentOf();
+    const plain = await ask(fleet, viewer, exec, { headers: { 'user-agent': agent } });
+    expect(plain.status).toBe(403);
+    note("a viewer's exec without an upgrade", 403, plain.body, await lineOf((one) => one.userAgent === agent));
+  });
+
+  it.each([
+    '/api/v1/../../version',
+    '/api//v1/nodes',
+    '/api/%2e%2e/version',
+    '/api/v1/namespaces/default%2fconfigmaps',
+    '/api/v1/namespaces/default%5cconfigmaps',
+    '/%61pi/v1/nodes',
+    '/api/v1/nodes%00',
+    '/./api',
+    '/api/v1/nodes/%',
+  ])('the path %s is refused', async (path) => {
+    const agent = agentOf();
+    const [answer] = await sendBytes(
+      fleet,
+      editor,
+      `GET ${at(path)} HTTP/1.1\r\nHost: hub\r\nUser-Agent: ${agent}\r\nConnection: close\r\n\r\n`,
+    );
+    expect(answer?.status).toBe(400);
+    const line = await lineOf((one) => one.userAgent === agent);
+    expect(line).toMatchObject({ allowed: false, status: 400 });
+    note(`path \`…/memberships/new${path}\``, 400, answer?.body ?? '', line);
+  });
+
+  it('paths that leave the membership, or name it otherwise, reach no member', async () => {
+    for (const path of [
+      '/v1/projects/default/locations/global/memberships/new;x/api',
+      '/v1/projects/default/locations/global/memberships/../memberships/new/api',
+      '/v1/projects//locations/global/memberships/new/api',
+      '/v1/projects/default/locations/global/memberships/n%65w/api',
+      '/V1/projects/default/locations/global/memberships/new/api',
+      '//v1/projects/default/locations/global/memberships/new/api',
+    ]) {
+      const agent = agentOf();
+      const [answer] = await sendBytes(
+        fleet,
+        editor,
+        `GET ${path} HTTP/1.1\r\nHost: hub\r\nUser-Agent: ${agent}\r\nConnection: close\r\n\r\n`,
+      );
+      expect({ path, status: answer?.status }).toEqual({
+        path,
+        status: path.startsWith('/v1/') ? 400 : (expect.toBeOneOf([400, 403, 404]) as unknown),
+      });
+      const line = await lineOf((one) => one.userAgent === agent);
+      expect(line.membership).toBeUndefined();
+      note(`path \`${path}\``, answer?.status ?? 0, answer?.body ?? '', line);
+    }
+  });
+
+  it('`;` in a path is the member’s to read, and is judged as one name', async () => {
+    const agent = agentOf();
+    const answer = await ask(fleet, viewer, at('/api/v1/namespaces/default/pods/web/exec;x'), {
+      headers: { 'user-agent': agent },
+    });
+    expect(answer).toMatchObject({ status: 403, body: expect.stringContaining('pods/exec;x') as unknown });
+    note('path `…/pods/web/exec;x`', 403, answer.body, await lineOf((one) => one.userAgent === agent));
+  });
+
+  it.each([
+    [
+      'Content-Length and Transfer-Encoding',
+      'Content-Length: 6\r\nTransfer-Encoding: chunked\r\n',
+      '0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: hub\r\n\r\n',
+    ],
+    [
+      'two Content-Lengths',
+      'Content-Length: 0\r\nContent-Length: 40\r\n',
+      'GET /smuggled HTTP/1.1\r\nHost: hub\r\n\r\n',
+    ],
+    [
+      'Transfer-Encoding that is not chunked at the end',
+      'Transfer-Encoding: chunked, identity\r\n',
+      '0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: hub\r\n\r\n',
+    ],
+    ['a space before the colon', 'Content-Length : 40\r\n', 'GET /smuggled HTTP/1.1\r\nHost: hub\r\n\r\n'],
+    [
+      'a folded header',
+      'X-A: 1\r\n Transfer-Encoding: chunked\r\nContent-Length: 5\r\n',
+      '0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: hub\r\n\r\n',
+    ],
+  ])('smuggling by %s', async (how, headers, rest) => {
+    const before = (await fleet.audit()).length;
+    const answers = await sendBytes(
+      fleet,
+      editor,
+      `POST ${at(configmaps)} HTTP/1.1\r\nHost: hub\r\n${authorization(editor)}${headers}\r\n${rest}`,
+    );
+    expect(answers.map((one) => one.status)).toEqual([400]);
+    const lines = await until(5000, async () => {
+      const found = (await fleet.audit()).slice(before);
+      return found.length > 0 && found;
+    });
+    expect(lines.filter((line) => line.uri.includes('smuggled'))).toEqual([]);
+    expect(lines.at(-1)).toMatchObject({ allowed: false, status: 400 });
+    note(`smuggling by ${how}`, 400, answers[0]?.body ?? '', lines.at(-1) as GatewayAudit);
+  });
+
+  it('header fields above what Node reads are no request at all', async () => {
+    const before = (await fleet.audit()).length;
+    const fields = Array.from({ length: 30 }, (_, index) => `X-${index}: ${'a'.repeat(10_000)}\r\n`).join('');
+    const answers = await sendBytes(fleet, editor, `GET ${at('/api')} HTTP/1.1\r\nHost: hub\r\n${fields}\r\n`);
+    expect(answers.map((one) => one.status)).toEqual([431]);
+    const line = await until(5000, async () => (await fleet.audit()).slice(before).find((one) => one.status === 431));
+    note('header fields of 300 KB', 431, answers[0]?.body ?? '', line);
+  });
+
+  it('h2c is not switched to', async () => {
+    const agent = agentOf();
+    const answers = await sendBytes(
+      fleet,
+      editor,
+      `GET ${at('/api')} HTTP/1.1\r\nHost: hub\r\nUser-Agent: ${agent}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n`,
+    );
+    expect(answers.map((one) => one.status)).toEqual([400]);
+    const line = await lineOf((one) => one.userAgent === agent);
+    expect(line).toMatchObject({ allowed: false, status: 400 });
+    note('upgrade to h2c', 400, answers[0]?.body ?? '', line);
+  });
+
+  it('names of memberships cannot be tried out', async () => {
+    const probe = async (name: string): Promise<Answer> => {
+      const agent = agentOf();
+      const answer = await ask(
+        fleet,
+        nobody,
+        `/v1/projects/default/locations/global/memberships/${name}/api/v1/nodes`,
+        { headers: { 'user-agent': agent } },
+      );
+      const line = await lineOf((one) => one.userAgent === agent);
+      expect(line).toMatchObject({ user: 'nan', allowed: false, status: 403 });
+      note(`membership name \`${name}\` by one without rights`, answer.status, answer.body, line);
+      return answer;
+    };
+    const [there, absent] = [await probe('new'), await probe('nix')];
+    expect(there.body.replaceAll('new', 'nix')).toBe(absent.body);
+    expect(there.status).toBe(403);
+  });
+
+  it("an agent cannot claim another cluster's tunnel", async () => {
+    const state = join(fleet.folder, 'stolen');
+    await cp(member.stateDir, state, { recursive: true });
+    const liar = fleet.begin(
+      ...other.agentArgs.map((arg) => (arg.startsWith('--state-dir=') ? `--state-dir=${state}` : arg)),
+    );
+    const line = await lineOf((one) => one.verb === 'tunnel' && one.reason.includes('another membership'));
+    await liar.stop();
+    expect(line).toMatchObject({ allowed: false, status: 101 });
+    note("an agent with one cluster's key claims another's tunnel", 'refused in the first words', line.reason, line);
+    expect(
+      (await ask(fleet, { token: fleet.identity.adminToken }, `${fleet.memberPath('old')}/version`)).body,
+    ).toContain('v1.36.3');
+  });
+
+  it("an agent's certificate opens no member and none of the hub's other objects", async () => {
+    const state = JSON.parse(await readFile(join(member.stateDir, 'identity.json'), 'utf8')) as {
+      certificatePem: string;
+      keys: { privateKeyPem: string };
+    };
+    const agentUser: UserFields = {
+      'client-certificate-data': Buffer.from(state.certificatePem).toString('base64'),
+      'client-key-data': Buffer.from(state.keys.privateKeyPem).toString('base64'),
+    };
+    for (const [what, path] of [
+      ['its own member', at('/api/v1/nodes')],
+      ["the hub's Secrets", '/api/v1/secrets'],
+      ["another member's manifest", '/apis/fleet.polyanthus.dev/v1/namespaces/default/membershipmanifests/old'],
+    ] as const) {
+      const agent = agentOf();
+      const answer = await ask(fleet, agentUser, path, { headers: { 'user-agent': agent } });
+      expect({ what, status: answer.status }).toEqual({ what, status: 403 });
+      note(`an agent's certificate for ${what}`, 403, answer.body, await lineOf((one) => one.userAgent === agent));
+    }
+  });
+
+  it('an enrolment token is good once', async () => {
+    const replay = await fleet.polyanthus(
+      other.agentArgs.map((arg) =>
+        arg.startsWith('--state-dir=') ? `--state-dir=${join(fleet.folder, 'replayed')}` : arg,
+      ),
+      { timeoutMs: 10_000 },
+    );
+    expect(replay).toMatchObject({ code: 1, err: expect.stringContaining('next: ') as unknown });
+    const line = await lineOf((one) => one.verb === 'enrol' && !one.allowed);
+    expect(line).toMatchObject({
+      status: 403,
+      reason: expect.stringContaining('the token is unknown, has expired or was used by another agent') as unknown,
+    });
+    note('a replayed enrolment token', 403, replay.err, line);
+  });
+});
