@@ -16,11 +16,15 @@ import { fieldManager, fleetLabel, ownedLabel, scopeLabel } from '@polyanthus/ku
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
 import { isStatus } from '@polyanthus/kube-objects/status';
+import { orUndefined } from './member-facts.ts';
+import { isReservedNamespace } from './reserved-namespaces.ts';
 
 /** What one round did, for logs and tests. */
 export interface Actuation {
   readonly applied: readonly string[];
   readonly removed: readonly string[];
+  /** What the manifest asks for and does not get, with the reason. */
+  readonly refused: readonly string[];
 }
 
 const rbac = 'rbac.authorization.k8s.io';
@@ -30,8 +34,9 @@ export async function actuate(
   ctx: Context,
   memberClient: KubeClient,
   fleet: string,
-  spec: MembershipManifest['spec'],
+  manifest: MembershipManifest['spec'],
 ): Promise<Actuation> {
+  const { spec, refused } = withoutReserved(manifest);
   const applied: string[] = [];
   const removed: string[] = [];
   const selector = { labelSelector: `${fleetLabel}=${fleet},${ownedLabel}=true` };
@@ -49,6 +54,10 @@ export async function actuate(
   for (const wanted of spec.bindings) {
     const live = liveBindings.find((one) => bindingKey(one.metadata) === bindingKey(wanted));
     if (live !== undefined && sameBinding(live, bindingObject(fleet, wanted))) continue;
+    if (live === undefined && (await isTaken(ctx, memberClient, wanted))) {
+      refused.push(`${describeBinding(wanted)}: one that is not of this fleet has the name`);
+      continue;
+    }
     await applyBinding(ctx, memberClient, live, bindingObject(fleet, wanted));
     applied.push(describeBinding(wanted));
   }
@@ -67,7 +76,29 @@ export async function actuate(
     await release(ctx, memberClient, live);
     removed.push(`Namespace ${live.metadata.name ?? ''} (released)`);
   }
-  return { applied, removed };
+  return { applied, removed, refused };
+}
+
+/** The hub's word alone makes nobody master of the member by a namespace of the cluster itself. */
+function withoutReserved({ namespaces: wanted, bindings }: MembershipManifest['spec']): {
+  readonly spec: MembershipManifest['spec'];
+  readonly refused: string[];
+} {
+  const refused = wanted
+    .filter(({ name }) => isReservedNamespace(name))
+    .map(({ name }) => `Namespace ${name}: it belongs to the cluster itself and cannot be a fleet namespace`);
+  const spec = {
+    namespaces: wanted.filter(({ name }) => !isReservedNamespace(name)),
+    bindings: bindings.filter(({ namespace }) => namespace === undefined || !isReservedNamespace(namespace)),
+  };
+  return { spec, refused };
+}
+
+/** Whether the name is in use; the caller has found that no object of this fleet has it. */
+async function isTaken(ctx: Context, memberClient: KubeClient, wanted: ManifestBinding): Promise<boolean> {
+  const key = { namespace: wanted.namespace, name: wanted.name };
+  const type = wanted.namespace === undefined ? clusterRoleBindings : roleBindings;
+  return (await orUndefined(memberClient.get(ctx, type, key))) !== undefined;
 }
 
 function namespaceLabels(fleet: string, wanted: ManifestNamespace): Readonly<Record<string, string>> {

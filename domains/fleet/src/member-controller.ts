@@ -29,6 +29,8 @@ export interface MemberControllerOptions {
 
 /** Whatever the informers miss is put right after this time. */
 const roundMs = 5 * 60_000;
+/** Characters of a condition's message. */
+const messageMax = 4_000;
 
 /** Runs until the context is cancelled. */
 export async function runMemberController(ctx: Context, options: MemberControllerOptions): Promise<void> {
@@ -72,22 +74,30 @@ async function reconcile(
   const done = await actuate(ctx, options.memberClient, options.fleet, manifest.spec);
   if (done.applied.length + done.removed.length > 0)
     ctx.log.info('member made as its manifest says', { applied: done.applied, removed: done.removed });
-  if (manifest.status?.observedGeneration !== manifest.metadata.generation) await report(ctx, options, manifest);
+  if (manifest.status?.observedGeneration !== manifest.metadata.generation)
+    await report(ctx, options, manifest, done.refused);
   return { requeueAfterMs: roundMs };
 }
 
-async function report(ctx: Context, options: MemberControllerOptions, manifest: MembershipManifest): Promise<void> {
+async function report(
+  ctx: Context,
+  options: MemberControllerOptions,
+  manifest: MembershipManifest,
+  refused: readonly string[],
+): Promise<void> {
   const generation = manifest.metadata.generation ?? 0;
-  const ready = {
+  const counts = `${manifest.spec.namespaces.length} namespaces, ${manifest.spec.bindings.length} bindings`;
+  const whole = refused.length === 0;
+  const applied = {
     type: 'Applied',
-    status: 'True' as const,
-    reason: 'Applied',
-    message: `${manifest.spec.namespaces.length} namespaces, ${manifest.spec.bindings.length} bindings`,
+    status: whole ? ('True' as const) : ('False' as const),
+    reason: whole ? 'Applied' : 'Refused',
+    message: whole ? counts : refused.join('; ').slice(0, messageMax),
     observedGeneration: generation,
   };
   const status = {
     observedGeneration: generation,
-    conditions: setCondition(manifest.status?.conditions, ready, ctx.clock.now()),
+    conditions: setCondition(manifest.status?.conditions, applied, ctx.clock.now()),
   };
   const key = { namespace: options.fleet, name: options.membership };
   await options.hubClient.patch(
