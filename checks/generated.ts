@@ -1,11 +1,12 @@
 /** What is generated from the sources, as data: path and how to make its text. `generate.ts` writes, a test compares. */
-import { glob } from 'node:fs/promises';
+import { glob, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { makeOwnCrds } from '../kube/kinds/generate-own.ts';
 import { hubNamespace } from '../apps/hub/src/hub-namespace.ts';
 import { hubManifests } from '../apps/hub/src/manifests.ts';
 import { dumpYamlDocuments } from '@polyanthus/ground-yaml/dump';
 import type { YamlValue } from '@polyanthus/ground-yaml/value';
+import { cliPage, kindsPage } from './reference-pages.ts';
 import type { ErrorEntry } from '@polyanthus/ground-base/errors';
 
 const root = join(import.meta.dirname, '..');
@@ -67,6 +68,12 @@ async function hubManifestFile(): Promise<string> {
 /** Every generated file. */
 export const generatedFiles: readonly GeneratedFile[] = [
   { path: 'docs/errors.md', make: errorsPage },
+  { path: 'docs/cli.md', make: cliPage },
   { path: 'kube/kinds/src/own/crds.json', make: () => Promise.resolve(makeOwnCrds()) },
+  // After the CRDs, of which it is made.
+  {
+    path: 'docs/kinds.md',
+    make: async () => kindsPage(await readFile(join(root, 'kube/kinds/src/own/crds.json'), 'utf8')),
+  },
   { path: 'apps/hub/manifests/hub.yaml', make: hubManifestFile },
 ];

@@ -4,10 +4,12 @@ import type { JsonObject, JsonValue } from './meta.ts';
 /** An object under construction. */
 export type Draft = Record<string, JsonValue | undefined>;
 
+/** Whether the value is a JSON object: neither null nor a list. */
 export function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Whether the value is a JSON list. */
 export function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
   return Array.isArray(value);
 }
