@@ -1,16 +1,16 @@
 /** The agent: enrols, keeps the tunnel, and keeps the member as its manifest says. Which of it runs are its roles. */
-import type { Context } from '@polyanthus/ground-base/context';
-import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
+import { sleep, type Context } from '@polyanthus/ground-base/context';
+import { backoffMs, type RetryPolicy } from '@polyanthus/ground-base/retry';
 import { systemRandom } from '@polyanthus/ground-base/random';
 import { productVersion } from '@polyanthus/ground-base/version';
 import { createTransport } from '@polyanthus/ground-http/node-client';
 import { proxyEnvironment } from '@polyanthus/ground-http/proxy';
 import type { Transport } from '@polyanthus/ground-http/message';
-import { runMemberController } from '@polyanthus/domains-fleet/member-controller';
 import { runTunnelAgent } from '@polyanthus/engine-tunnel/agent';
 import { createClient } from '@polyanthus/kube-client/rest';
 import { namespaces } from '@polyanthus/kube-kinds/core';
-import { openIdentity } from './identity.ts';
+import { runFleetRole } from './fleet-role.ts';
+import { openIdentity, type AgentIdentity } from './identity.ts';
 
 /** One agent. */
 export interface AgentOptions {
@@ -31,11 +31,23 @@ export interface AgentOptions {
 }
 
 const day = 86_400_000;
+/** Certificates are renewed so long before their end. */
+const renewBeforeMs = 10 * day;
 
-/** Runs until the context is cancelled. Errors before the first tunnel are thrown; later trouble is logged and retried. */
+/** In a pod nobody reads an exit code, and the kubelet's own pause grows to five minutes: the agent waits by itself. */
+const startRetry: RetryPolicy = {
+  initialMs: 500,
+  maxMs: 15_000,
+  factor: 2,
+  jitter: 0.5,
+  attempts: Number.POSITIVE_INFINITY,
+};
+
+/**
+ * Runs until the context is cancelled. With a ServiceAccount trouble is logged and retried from the start; with a token
+ * errors before the agent is enrolled are thrown.
+ */
 export async function runAgent(ctx: Context, options: AgentOptions): Promise<void> {
-  const memberClient = createClient(options.member);
-  const externalId = (await memberClient.get(ctx, namespaces, { name: 'kube-system' })).metadata.uid ?? '';
   const ca = options.hubCaPem === '' ? {} : { ca: options.hubCaPem };
   const reach = (tls: object): Transport =>
     createTransport({
@@ -44,40 +56,50 @@ export async function runAgent(ctx: Context, options: AgentOptions): Promise<voi
       proxyEnvironment: proxyEnvironment(options.env),
     });
   const hub = reach({});
-  const identity = await openIdentity(ctx, options.stateDir, hub, {
-    tokenFile: options.tokenFile,
-    serviceAccountTokenFile: options.serviceAccountTokenFile,
-    externalId,
-    membershipUid: options.membershipUid,
-  });
+  const identity = await untilEnrolled(ctx, options, hub);
   const runs: Promise<void>[] = [];
-  if (options.roles.includes('tunnel')) {
-    runs.push(
-      runTunnelAgent(ctx, {
-        hub,
-        hubId: identity.hubId,
-        membership: `${options.fleet}/${options.membership}`,
-        agentVersion: productVersion,
-        credentials: identity.credentials,
-        member: options.member,
-        random: systemRandom,
-        renewal: { csr: identity.csr, store: identity.store, beforeMs: 10 * day },
-        onTunnel: (_tunnel, open) => options.onTunnel(open),
-      }),
-    );
-  }
+  if (options.roles.includes('tunnel')) runs.push(runTunnelRole(ctx, options, hub, identity));
   if (options.roles.includes('fleet')) {
-    const hubClient = createClient(reach(identity.tls()));
-    runs.push(
-      runMemberController(ctx, {
-        hubClient,
-        memberClient,
-        fleet: options.fleet,
-        membership: options.membership,
-        random: systemRandom,
-        metrics: new MetricsRegistry(),
-      }),
-    );
+    const { member, fleet, membership } = options;
+    const reachAs = (): Transport => reach(identity.tls());
+    runs.push(runFleetRole(ctx, { identity, reach: reachAs, member, fleet, membership, renewBeforeMs }));
   }
   await Promise.all(runs);
+}
+
+async function untilEnrolled(ctx: Context, options: AgentOptions, hub: Transport): Promise<AgentIdentity> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await enrol(ctx, options, hub);
+    } catch (error) {
+      if (options.serviceAccountTokenFile === undefined || ctx.signal.aborted) throw error;
+      ctx.log.warn('the agent is not enrolled yet, trying again', { attempt, error });
+      await sleep(ctx, backoffMs(startRetry, attempt, systemRandom));
+    }
+  }
+}
+
+async function enrol(ctx: Context, options: AgentOptions, hub: Transport): Promise<AgentIdentity> {
+  const { tokenFile, serviceAccountTokenFile, membershipUid } = options;
+  const system = await createClient(options.member).get(ctx, namespaces, { name: 'kube-system' });
+  const externalId = system.metadata.uid ?? '';
+  return openIdentity(ctx, options.stateDir, hub, { tokenFile, serviceAccountTokenFile, externalId, membershipUid });
+}
+
+function runTunnelRole(ctx: Context, options: AgentOptions, hub: Transport, identity: AgentIdentity): Promise<void> {
+  return runTunnelAgent(ctx, {
+    hub,
+    hubId: identity.hubId,
+    membership: `${options.fleet}/${options.membership}`,
+    agentVersion: productVersion,
+    credentials: async () => {
+      await identity.keepFresh(ctx, 0);
+      return identity.credentials();
+    },
+    onRefused: () => identity.refused(ctx),
+    member: options.member,
+    random: systemRandom,
+    renewal: { csr: identity.csr, store: identity.store, beforeMs: renewBeforeMs },
+    onTunnel: (_tunnel, open) => options.onTunnel(open),
+  });
 }

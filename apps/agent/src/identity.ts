@@ -32,12 +32,22 @@ export interface EnrolmentSource {
 /** The agent's identity as the tunnel asks for it. */
 export interface AgentIdentity {
   readonly hubId: string;
+  /**
+   * Enrols again when the certificate ends within `beforeMs`. Before its end only a ServiceAccount can: a one-time token is
+   * used up. Errors: AgentNotEnrolled, those of enrolment.
+   */
+  readonly keepFresh: (ctx: Context, beforeMs: number) => Promise<void>;
+  /** Enrols again for a hub that no longer knows the key (it was restored, say), where a ServiceAccount can. */
+  readonly refused: (ctx: Context) => Promise<void>;
   readonly credentials: () => Promise<{ readonly privateKey: KeyObject; readonly certificatePem: string }>;
   readonly csr: () => Promise<string>;
   readonly store: (certificatePem: string) => Promise<void>;
   /** PEM of key and certificate, for TLS to the hub's API. */
   readonly tls: () => { readonly cert: string; readonly key: string };
 }
+
+/** Two agents of one cluster that take the tunnel's key from each other do so no more often than this. */
+const enrolAgainMs = 5 * 60_000;
 
 /** Reads the state, enrols when there is no certificate or it has expired. Errors: AgentNotEnrolled, those of enrolment. */
 export async function openIdentity(
@@ -55,19 +65,33 @@ export async function openIdentity(
   };
   // The key is on disk before the hub hears of it: a lost answer is asked for again with the same key.
   if (!existsSync(file)) await save(state);
-  const expired =
-    state.certificatePem !== undefined && parseCertificate(state.certificatePem).notAfterMs <= ctx.clock.now();
-  if (state.certificatePem === undefined || expired) {
-    const enrolment = await enrolAgent(ctx, hub, {
+  let enrolledMs = Number.NEGATIVE_INFINITY;
+  const enrol = async (inner: Context): Promise<void> => {
+    enrolledMs = inner.clock.monotonic();
+    const enrolment = await enrolAgent(inner, hub, {
       ...(await proof(source)),
       externalId: source.externalId,
       csrPem: await createCsr(state.keys, 'agent'),
     });
     await save({ ...state, certificatePem: enrolment.certificatePem, hubId: enrolment.hubId });
-    ctx.log.info('enrolled at the hub', { membership: enrolment.membership });
-  }
+    inner.log.info('enrolled at the hub', { membership: enrolment.membership });
+  };
+  const keepFresh: AgentIdentity['keepFresh'] = async (inner, beforeMs) => {
+    const { certificatePem } = state;
+    const marginMs = source.serviceAccountTokenFile === undefined ? 0 : beforeMs;
+    if (certificatePem !== undefined && parseCertificate(certificatePem).notAfterMs - marginMs > inner.clock.now())
+      return;
+    await enrol(inner);
+  };
+  await keepFresh(ctx, 0);
   return {
     hubId: state.hubId ?? '',
+    keepFresh,
+    refused: async (inner) => {
+      const again =
+        source.serviceAccountTokenFile !== undefined && inner.clock.monotonic() - enrolledMs >= enrolAgainMs;
+      if (again) await enrol(inner);
+    },
     credentials: () =>
       Promise.resolve({
         privateKey: createPrivateKey(state.keys.privateKeyPem),

@@ -1,6 +1,7 @@
 /** The agent's life: one tunnel, always; a second while the hub drains the first; a certificate that never runs out. */
 import { setMaxListeners } from 'node:events';
 import { sleep, withCancel, type Context } from '@polyanthus/ground-base/context';
+import { hasCode } from '@polyanthus/ground-base/errors';
 import { backoffMs, type RetryPolicy } from '@polyanthus/ground-base/retry';
 import { parseCertificate } from '@polyanthus/ground-pki/certificate';
 import { dialTunnel, type AgentTunnel, type DialOptions } from './agent-tunnel.ts';
@@ -21,6 +22,8 @@ export interface RunTunnelAgentOptions extends Omit<
     readonly store: (certificatePem: string) => Promise<void>;
     readonly beforeMs: number;
   };
+  /** Told that the hub refused key or certificate, before the next dial: the moment to enrol again. */
+  readonly onRefused?: () => Promise<void>;
   /** Told when a tunnel serves and when it is gone. */
   readonly onTunnel?: (tunnel: AgentTunnel, open: boolean) => void;
 }
@@ -67,10 +70,19 @@ class Agent {
     } catch (error) {
       if (this.#ctx.signal.aborted) return;
       this.#ctx.log.warn('no tunnel to the hub, dialling again', { attempt: this.#attempt + 1, error });
+      if (hasCode(error, 'TunnelRefused')) await this.#refused();
     }
     if (wanted === 'drain') return;
     if (this.#ctx.clock.monotonic() - startedMs >= settledMs) this.#attempt = 0;
     await this.#pause(wanted === 'replaced');
+  }
+
+  async #refused(): Promise<void> {
+    try {
+      await this.#options.onRefused?.();
+    } catch (error) {
+      this.#ctx.log.error('the agent could not enrol again', { error });
+    }
   }
 
   async #pause(longest: boolean): Promise<void> {

@@ -9,6 +9,7 @@ import {
   startTestAgent,
   startTestHub,
   testAgents,
+  testMember,
   tunnelOf,
   until,
   type TestAgent,
@@ -384,6 +385,21 @@ describe('a tunnel that moves', () => {
     hub.store.keys.clear();
     expect(await hub.hub.recheck(ctx)).toBe(1);
     await tunnel.closed;
+  });
+
+  it('comes back when a refused agent enrols again', async () => {
+    const hub = await startHub();
+    hub.store.keys.clear();
+    let refusals = 0;
+    startAgent(hub, ok, {
+      onRefused: async () => {
+        refusals += 1;
+        if (refusals === 1) throw new Error('the hub is not ready for it');
+        hub.store.keys.set(testAgents.first.keyHash, testMember);
+      },
+    });
+    await tunnelOf(ctx, hub);
+    expect(refusals).toBe(2);
   });
 
   it('renews the certificate of its agent', async () => {
