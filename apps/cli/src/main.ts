@@ -18,6 +18,7 @@ const program = {
 const code = await runProgram(background({ log, signal }), program, process.argv.slice(2), {
   io: processIo(process),
   env: process.env,
+  self: [process.execPath, ...process.argv.slice(1, 2)],
 });
 // Handles that a command forgot (a keep-alive socket) must not keep a script waiting.
 process.exit(exitCode() ?? code);

@@ -5,7 +5,7 @@ import type { CommandInput, OptionSpec } from '@polyanthus/ground-cli-kit/comman
 import { text } from '@polyanthus/ground-cli-kit/input';
 import { readBody } from '@polyanthus/ground-http/body';
 import { createTransport } from '@polyanthus/ground-http/node-client';
-import type { Authenticator } from '@polyanthus/kube-access/authenticators';
+import { unauthorized, type Authenticator } from '@polyanthus/kube-access/authenticators';
 import { oidcAuthenticator } from '@polyanthus/kube-access/oidc';
 import { hubErrors } from './errors.ts';
 
@@ -37,6 +37,8 @@ export const oidcOptions: readonly OptionSpec[] = [
   { name: 'oidc-ca-file', kind: 'string', value: 'FILE', help: "the issuer's CA; the default is the machine's" },
 ];
 
+/** Administrators and agents: no issuer may speak for them, whatever prefixes it has. */
+const ownPrefix = 'polyanthus:';
 const documentBytesMax = 1024 * 1024;
 
 /** The issuer that the options name, if any. Throws OidcUnusable. */
@@ -77,5 +79,11 @@ export function oidcUsers(settings: OidcSettings): Authenticator {
       await transport.close();
     }
   };
-  return oidcAuthenticator({ ...settings, fetchJson });
+  const authenticate = oidcAuthenticator({ ...settings, fetchJson });
+  return async (ctx, request) => {
+    const user = await authenticate(ctx, request);
+    const own = [user?.username ?? '', ...(user?.groups ?? [])].find((name) => name.startsWith(ownPrefix));
+    if (own !== undefined) throw unauthorized(new Error(`the token claims the hub's own name ${JSON.stringify(own)}`));
+    return user;
+  };
 }

@@ -1,5 +1,6 @@
 /** `polyanthus login`: remembers a hub and how to sign in, in a kubeconfig of its own. */
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Command } from '@polyanthus/ground-cli-kit/command';
 import { cliErrors } from '@polyanthus/ground-cli-kit/errors';
 import { argument, text, texts } from '@polyanthus/ground-cli-kit/input';
@@ -10,6 +11,7 @@ import { createClient } from '@polyanthus/kube-client/rest';
 import { transportFor } from '@polyanthus/kube-client/transport-of';
 import { resourceType } from '@polyanthus/kube-objects/resource';
 import { defaultHubKubeconfig } from './hub-access.ts';
+import { oidcLoginOptions, oidcUser, printToken } from './login-oidc.ts';
 
 const selfSubjectReviews = resourceType(
   'authentication.k8s.io',
@@ -22,6 +24,8 @@ const selfSubjectReviews = resourceType(
 /** Writes the context, then asks the hub who that is; a wrong credential is told at once. */
 export const login: Command = {
   summary: 'Remember a hub and how to sign in to it',
+  description:
+    'Writes a kubeconfig that every fleet command reads by default. With --oidc-issuer-url it signs in at an OpenID Connect issuer and leaves a credential plugin in it, `polyanthus login token`, which renews the sign-in by itself.',
   args: [{ name: 'URL', help: 'address of the hub: https://hub.example.org:8443' }],
   options: [
     {
@@ -40,23 +44,34 @@ export const login: Command = {
     { name: 'client-key', kind: 'string', value: 'FILE', help: 'its key' },
     { name: 'exec-command', kind: 'string', value: 'COMMAND', help: 'credential plugin, as kubectl runs it' },
     { name: 'exec-arg', kind: 'string', value: 'ARG', repeat: true, help: 'argument of the plugin' },
+    ...oidcLoginOptions,
     { name: 'hub-kubeconfig', kind: 'string', value: 'FILE', env: 'POLYANTHUS_KUBECONFIG', help: 'where to write' },
     { name: 'name', kind: 'string', value: 'NAME', default: 'hub', help: 'name of the context' },
   ],
-  examples: ['polyanthus login https://hub.example.org:8443 --ca-file=ca.pem --token-file=token'],
-  run: async (ctx, input, { io, env }) => {
+  examples: [
+    'polyanthus login https://hub.example.org:8443 --ca-file=ca.pem --token-file=token',
+    'polyanthus login https://hub.example.org:8443 --ca-file=ca.pem --oidc-issuer-url=https://id.example.org --oidc-client-id=polyanthus',
+  ],
+  run: async (ctx, input, environment) => {
+    const { io, env } = environment;
     const url = argument(input, 0);
+    if (url === 'token') return printToken(ctx, input, environment);
     if (!URL.canParse(url) || new URL(url).protocol !== 'https:')
       throw cliErrors.error('UsageError', `login: ${JSON.stringify(url)} is not an https:// URL`);
-    const file = text(input, 'hub-kubeconfig') ?? defaultHubKubeconfig(env);
+    const file = resolve(text(input, 'hub-kubeconfig') ?? defaultHubKubeconfig(env));
     const name = text(input, 'name') ?? 'hub';
     const caFile = text(input, 'ca-file');
     const ca =
       caFile === undefined ? {} : { 'certificate-authority-data': (await readFile(caFile)).toString('base64') };
+    const issuer = text(input, 'oidc-issuer-url');
+    const fields =
+      issuer === undefined
+        ? userFields(input)
+        : await oidcUser(ctx, input, environment, { kubeconfig: file, context: name });
     await writeKubeconfigContext(file, {
       name,
       cluster: { name, fields: { server: url.replace(/\/+$/, ''), ...ca } },
-      user: { name, fields: userFields(input) },
+      user: { name, fields },
       setCurrent: true,
     });
     const context = contextOf(await loadKubeconfig({ files: [file], explicit: true }), name);
@@ -78,8 +93,10 @@ function userFields(input: Parameters<Command['run']>[1]): UserFields {
   const certificate = text(input, 'client-certificate');
   const key = text(input, 'client-key');
   const command = text(input, 'exec-command');
-  if (tokenFile !== undefined) return { tokenFile };
-  if (certificate !== undefined && key !== undefined) return { 'client-certificate': certificate, 'client-key': key };
+  // Absolute: the kubeconfig would look for a relative one beside itself.
+  if (tokenFile !== undefined) return { tokenFile: resolve(tokenFile) };
+  if (certificate !== undefined && key !== undefined)
+    return { 'client-certificate': resolve(certificate), 'client-key': resolve(key) };
   if (command !== undefined)
     return {
       exec: {
@@ -91,6 +108,6 @@ function userFields(input: Parameters<Command['run']>[1]): UserFields {
     };
   throw cliErrors.error(
     'UsageError',
-    'login: give one of --token-file, --client-certificate with --client-key, and --exec-command',
+    'login: give one of --token-file, --client-certificate with --client-key, --oidc-issuer-url, and --exec-command',
   );
 }

@@ -39,4 +39,12 @@ export const fleetErrors = defineErrors({
     meaning: 'A role binding needs exactly one target, one principal and one role.',
     next: 'Give one of --scope and --membership, one of --user and --group, one of --role and --custom-role.',
   },
+  OidcFailed: {
+    meaning: 'The OpenID Connect issuer did not answer as it should, or refused the sign-in.',
+    next: 'Check --oidc-issuer-url and --oidc-client-id with whoever runs the issuer, then sign in again.',
+  },
+  OidcSessionOver: {
+    meaning: 'The sign-in with the OpenID Connect issuer has ended and could not be renewed.',
+    next: 'Sign in again: polyanthus login URL --oidc-issuer-url=… --oidc-client-id=…',
+  },
 });

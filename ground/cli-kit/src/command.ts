@@ -44,6 +44,8 @@ export interface CommandInput {
 export interface CommandEnvironment {
   readonly io: Io;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Program and first arguments that start this program again, for plugins that call back; absent: it is on the PATH. */
+  readonly self?: readonly string[];
 }
 
 /** Answers the exit code; undefined is 0. Operating errors are thrown. */
