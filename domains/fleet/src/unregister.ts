@@ -2,7 +2,14 @@
 import type { Context } from '@polyanthus/ground-base/context';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { clusterRoleBindings, clusterRoles, customResourceDefinitions, namespaces } from '@polyanthus/kube-kinds/core';
-import { inClusterMemberships, memberships } from '@polyanthus/kube-kinds/own/fleet';
+import {
+  fleetRoleBindings,
+  inClusterMemberships,
+  membershipBindings,
+  memberships,
+  type FleetRoleBinding,
+  type MembershipBinding,
+} from '@polyanthus/kube-kinds/own/fleet';
 import { isOwned, ownedLabel, projectLabel } from '@polyanthus/kube-kinds/own/ownership';
 import { actuate } from './actuate.ts';
 import { fleetErrors } from './errors.ts';
@@ -24,10 +31,25 @@ export async function unregister(ctx: Context, options: UnregisterOptions): Prom
   const membership = await options.hubClient.get(ctx, memberships, key);
   if (options.memberClient !== undefined)
     await checkCluster(ctx, options.memberClient, membership.spec?.externalId, options.name);
+  await deleteBindings(ctx, options.hubClient, key);
   await ignoreGone(
     options.hubClient.delete(ctx, memberships, key, { preconditions: { uid: membership.metadata.uid ?? '' } }),
   );
-  if (options.memberClient !== undefined) await cleanMember(ctx, options.memberClient, options.fleet);
+  if (options.memberClient !== undefined) await cleanMember(ctx, options.memberClient, options);
+}
+
+/** Bindings name a membership, not its uid: those left behind would hold for the next cluster of the name. */
+async function deleteBindings(
+  ctx: Context,
+  hubClient: KubeClient,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+): Promise<void> {
+  const of = (one: FleetRoleBinding | MembershipBinding): boolean => one.spec.membership === name;
+  for (const type of [fleetRoleBindings, membershipBindings] as const) {
+    const found = await hubClient.listAll<FleetRoleBinding | MembershipBinding>(ctx, type, { namespace });
+    for (const { metadata } of found.items.filter(of))
+      await ignoreGone(hubClient.delete(ctx, type, { namespace, name: metadata.name ?? '' }));
+  }
 }
 
 async function checkCluster(
@@ -37,15 +59,23 @@ async function checkCluster(
   name: string,
 ): Promise<void> {
   const uid = (await memberClient.get(ctx, namespaces, { name: 'kube-system' })).metadata.uid;
-  if (externalId !== undefined && uid !== externalId) {
+  if (uid !== externalId) {
     throw fleetErrors.error(
       'WrongCluster',
-      `membership ${name} is not associated with the cluster you are trying to unregister: it has kube-system uid ${externalId}, the cluster has ${uid ?? 'none'}`,
+      `membership ${name} is not associated with the cluster you are trying to unregister: it has kube-system uid ${externalId ?? 'none'}, the cluster has ${uid ?? 'none'}`,
     );
   }
 }
 
-async function cleanMember(ctx: Context, memberClient: KubeClient, fleet: string): Promise<void> {
+/** Our label alone is on what other parts of the product made too, in a hub that is its own member for instance. */
+const madeHere = (membership: string, name: string): boolean =>
+  /^polyanthus-agent-(tunnel|fleet)$/.test(name) || name.startsWith(`gateway:${membership}:`);
+
+async function cleanMember(
+  ctx: Context,
+  memberClient: KubeClient,
+  { fleet, name: membership }: { readonly fleet: string; readonly name: string },
+): Promise<void> {
   await actuate(ctx, memberClient, fleet, { namespaces: [], bindings: [] });
   const agents = await memberClient.list(ctx, namespaces, {
     labelSelector: `${projectLabel}=${fleet},${ownedLabel}=true`,
@@ -54,8 +84,8 @@ async function cleanMember(ctx: Context, memberClient: KubeClient, fleet: string
     await ignoreGone(memberClient.delete(ctx, namespaces, { name: namespace.metadata.name ?? '' }));
   for (const type of [clusterRoleBindings, clusterRoles]) {
     const found = await memberClient.list(ctx, type, { labelSelector: `${ownedLabel}=true` });
-    for (const object of found.items)
-      await ignoreGone(memberClient.delete(ctx, type, { name: object.metadata.name ?? '' }));
+    const names = found.items.map((object) => object.metadata.name ?? '').filter((name) => madeHere(membership, name));
+    for (const name of names) await ignoreGone(memberClient.delete(ctx, type, { name }));
   }
   const lock = await readLock(ctx, memberClient);
   if (lock.crd === 'absent' || lock.owner !== fleetOwnerId(fleet)) return;
