@@ -10,6 +10,7 @@ import { header, headerAll } from '@polyanthus/ground-http/headers';
 import type { Handler, HttpRequest, ServerRequest, ServerResponse, Transport } from '@polyanthus/ground-http/message';
 import { endToEnd } from '@polyanthus/engine-tunnel/hop-headers';
 import { answerUpgrade } from '@polyanthus/engine-tunnel/upgrade-answer';
+import { requestInfo, type RequestInfo } from '@polyanthus/kube-access/request-info';
 import type { Attributes, Decision, UserInfo } from '@polyanthus/kube-access/user';
 import { notFound, statusError } from '@polyanthus/kube-objects/status';
 import { fleetGroup } from '@polyanthus/kube-kinds/own/fleet';
@@ -23,7 +24,6 @@ import { actingUser } from './impersonation.ts';
 import { aboveCeilingError, failureStatus, forbiddenRight } from './failures.ts';
 import { defaultGatewayLimits, InFlight, type GatewayLimits } from './in-flight.ts';
 import { aboveCeiling, isStream, neededRight, type GatewayMember } from './permission.ts';
-import { targetOf, type Target } from './target.ts';
 import { memberPath, routeOf } from './route.ts';
 
 /** What the gateway is built from; the apps give real parts, tests give tables. */
@@ -148,7 +148,7 @@ class GatewayServer {
     draft.membership = `${route.fleet}/${route.membership}`;
     const { user, rights } = await actingUser(ctx, asked.caller, request.headers, this.#options.authorize);
     if (user !== asked.caller) draft.impersonated = user.username;
-    const target = targetOf(request.method, route.url);
+    const target = requestInfo(request.method, route.url);
     draft.verb = target.verb;
     const stream = isStream(target, upgrade !== undefined);
     const right = neededRight(user, route, target, stream);
@@ -179,7 +179,7 @@ class GatewayServer {
     return this.#send(ctx, to, outgoing, upgrade);
   }
 
-  #stands(member: GatewayMember, target: Target, stream: boolean): boolean {
+  #stands(member: GatewayMember, target: RequestInfo, stream: boolean): boolean {
     const now = this.#options.findMember(member.fleet, member.name);
     return now?.uid === member.uid && aboveCeiling(now, target, stream) === undefined;
   }

@@ -1,5 +1,5 @@
 /** Which right a request to a member needs at the hub, and what a membership's ceiling leaves of it. */
-import type { Target } from './target.ts';
+import type { RequestInfo } from '@polyanthus/kube-access/request-info';
 import type { Attributes, UserInfo } from '@polyanthus/kube-access/user';
 import { fleetGroup } from '@polyanthus/kube-kinds/own/fleet';
 
@@ -20,7 +20,7 @@ const podStreams: ReadonlySet<string> = new Set(['exec', 'attach', 'portforward'
  * Whether a request gives hands inside a cluster: exec, attach and port-forward by whichever method, the kubelet's API
  * through nodes/proxy, and any other switch of protocols but that of a watch.
  */
-export function isStream(target: Target, upgrades: boolean): boolean {
+export function isStream(target: RequestInfo, upgrades: boolean): boolean {
   if (target.isResourceRequest && target.resource === 'pods' && podStreams.has(target.subresource)) return true;
   if (target.isResourceRequest && target.resource === 'nodes' && target.subresource === 'proxy') return true;
   return target.verb === 'proxy' || (upgrades && target.verb !== 'watch');
@@ -30,7 +30,7 @@ export function isStream(target: Target, upgrades: boolean): boolean {
 export function neededRight(
   user: UserInfo,
   at: { readonly fleet: string; readonly membership: string },
-  target: Target,
+  target: RequestInfo,
   stream: boolean,
 ): ResourceRight {
   return {
@@ -54,7 +54,7 @@ const asking: ReadonlySet<string> = new Set([
 ]);
 
 /** Why a request is above the ceiling, or undefined. Read-only leaves reads, and questions about one's own rights. */
-export function aboveCeiling(member: GatewayMember, target: Target, stream: boolean): string | undefined {
+export function aboveCeiling(member: GatewayMember, target: RequestInfo, stream: boolean): string | undefined {
   if (member.ceiling === 'full') return undefined;
   if (stream) return 'streams into pods and nodes are closed';
   if (target.isResourceRequest && target.verb === 'create' && asking.has(target.resource)) return undefined;

@@ -2,6 +2,7 @@
 import { withTimeout, type Context } from '@polyanthus/ground-base/context';
 import type { Counter } from '@polyanthus/ground-base/metrics';
 import type { ServerRequest, ServerResponse } from '@polyanthus/ground-http/message';
+import { requestInfo, type RequestInfo } from '@polyanthus/kube-access/request-info';
 import type { Attributes, UserInfo } from '@polyanthus/kube-access/user';
 import { impersonated, type Authenticate } from '../access/authentication.ts';
 import { errorAnswer, pageNotFound } from '../answers.ts';
@@ -10,7 +11,6 @@ import { whileOpen } from './while-open.ts';
 import type { Cluster } from '../cluster.ts';
 import { serveDocument } from '../documents.ts';
 import { forbiddenAnswer } from '../forbidden.ts';
-import { targetOf, type Target } from '../path.ts';
 import { methodNotAllowed, noSuchPath, serveResource } from '../router.ts';
 import type { Scope } from '../scope.ts';
 
@@ -40,16 +40,16 @@ export async function serveRequest(
   request: ServerRequest,
 ): Promise<ServerResponse> {
   const at = request.url.indexOf('?');
-  const target = targetOf(at < 0 ? request.url : request.url.slice(0, at));
+  const target = requestInfo(request.method, request.url);
   const query = new URLSearchParams(at < 0 ? '' : request.url.slice(at + 1));
-  const verb = verbOf(request.method, target, query);
+  const { verb } = target;
   const receivedMs = ctx.clock.now();
   const audit: AuditRecord = { id: parts.cluster.random.uuid(), receivedMs, request, verb };
   const answer = await bounded(ctx, parts, { request, target, query, verb, audit });
   parts.requests.add({
     verb: verb.toUpperCase(),
     code: String(answer.status),
-    resource: target.kind === 'resource' ? target.resource : '',
+    resource: target.resource,
   });
   parts.audit?.(auditEvent(ctx, audit, answer.status));
   return answer;
@@ -58,8 +58,7 @@ export async function serveRequest(
 async function bounded(ctx: Context, parts: PipelineParts, parsed: Parsed): Promise<ServerResponse> {
   const { request, target, verb } = parsed;
   try {
-    const long =
-      verb === 'watch' || (target.kind === 'resource' && longSubresources.has(target.subresource.split('/')[0] ?? ''));
+    const long = verb === 'watch' || longSubresources.has(target.subresource);
     const leave = parts.limits.enter(long ? 'long' : isMutating(request.method) ? 'mutating' : 'readOnly');
     if (long) return await whileOpen(ctx, authorised(ctx, parts, parsed), leave);
     try {
@@ -78,7 +77,7 @@ const isMutating = (method: string): boolean => !['GET', 'HEAD', 'OPTIONS'].incl
 
 interface Parsed {
   readonly request: ServerRequest;
-  readonly target: Target;
+  readonly target: RequestInfo;
   readonly query: URLSearchParams;
   readonly verb: string;
   readonly audit: AuditRecord;
@@ -93,14 +92,18 @@ async function authorised(ctx: Context, parts: PipelineParts, parsed: Parsed): P
   const attributes = (audit.attributes = attributesOf(user, parsed));
   const decision = (audit.decision = await cluster.authorize(attributes));
   if (!decision.allowed) throw forbiddenAnswer(attributes, decision.reason);
-  if (target.kind === 'other') return serveDocument({ ctx, cluster, request, query, user, path: target.path });
-  const definition = cluster.registry.find(target.group, target.version, target.resource);
-  if (definition === undefined || !fitsScope(target, definition.type.namespaced))
+  if (!target.isResourceRequest) return serveDocument({ ctx, cluster, request, query, user, path: target.path });
+  const definition = cluster.registry.find(target.apiGroup, target.apiVersion, target.resource);
+  const name = target.parts[1] ?? '';
+  if (definition === undefined || verb === 'proxy' || !fitsScope(target, definition.type.namespaced))
     return knownVersion(cluster, target) ? errorAnswer(noSuchPath()) : pageNotFound();
-  if (verb === '' || (verb === 'create' && definition.type.namespaced && target.namespace === ''))
+  if (
+    !means(request.method, verb, name) ||
+    (verb === 'create' && definition.type.namespaced && target.namespace === '')
+  )
     throw methodNotAllowed();
   // What is created is named by the body, and rights by the URL.
-  if (verb === 'create' && target.name !== '' && target.subresource === '') throw methodNotAllowed();
+  if (verb === 'create' && name !== '' && target.subresource === '') throw methodNotAllowed();
   const warnings = new Set<string>();
   const scope: Scope = {
     ctx,
@@ -110,8 +113,8 @@ async function authorised(ctx: Context, parts: PipelineParts, parsed: Parsed): P
     user,
     definition,
     namespace: definition.type.namespaced ? target.namespace : '',
-    name: target.name,
-    subresource: target.subresource,
+    name,
+    subresource: target.parts.slice(2).join('/'),
     warnings,
   };
   const response = await serveResource(scope, verb);
@@ -121,15 +124,16 @@ async function authorised(ctx: Context, parts: PipelineParts, parsed: Parsed): P
 }
 
 /** Whether anything is served at this group and version. */
-function knownVersion(cluster: Cluster, { group, version }: Target & { readonly kind: 'resource' }): boolean {
-  return cluster.registry.all().some(({ type }) => type.group === group && type.version === version);
+function knownVersion(cluster: Cluster, { apiGroup, apiVersion }: RequestInfo): boolean {
+  return cluster.registry.all().some(({ type }) => type.group === apiGroup && type.version === apiVersion);
 }
 
 /** Whether the path's form fits the resource's scope: only collections may be asked for in all namespaces. */
-function fitsScope(target: Target & { readonly kind: 'resource' }, namespaced: boolean): boolean {
-  if (namespaced) return target.namespace !== '' || target.name === '';
+function fitsScope(target: RequestInfo, namespaced: boolean): boolean {
+  const name = target.parts[1] ?? '';
+  if (namespaced) return target.namespace !== '' || name === '';
   // A namespace is asked for with the rights in it; one below another would be judged by the rights in that one.
-  return target.namespace === '' || (target.resource === 'namespaces' && target.namespace === target.name);
+  return target.namespace === '' || (target.resource === 'namespaces' && target.namespace === name);
 }
 
 /** RFC 7234 warn-text; at most 4 KiB, as apiserver bounds it. */
@@ -138,33 +142,14 @@ function warningHeader(text: string): string {
   return `299 - "${clean.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 }
 
-/** RequestInfo's verb; empty when the method means nothing there. */
-function verbOf(method: string, target: Target, query: URLSearchParams): string {
-  if (target.kind === 'other') return method.toLowerCase();
-  const single = target.name !== '';
-  const watch = target.watch || ['true', '1'].includes(query.get('watch') ?? '');
-  if (method === 'GET' || method === 'HEAD') return single && !target.watch ? 'get' : watch ? 'watch' : 'list';
-  if (method === 'POST') return 'create';
-  if (method === 'PUT') return single ? 'update' : '';
-  if (method === 'PATCH') return single ? 'patch' : '';
-  if (method === 'DELETE') return single ? 'delete' : 'deletecollection';
-  return '';
+/** Whether the method of the URL's form is one that the API has: a collection is not updated, and only GET watches. */
+function means(method: string, verb: string, name: string): boolean {
+  if (verb === 'watch') return method === 'GET' || method === 'HEAD';
+  return verb !== '' && (name !== '' || (verb !== 'update' && verb !== 'patch'));
 }
 
-function attributesOf(user: UserInfo, { target, verb, query }: Parsed): Attributes {
-  if (target.kind === 'other') return { kind: 'nonResource', user, verb, path: target.path };
-  const { group, version, resource, subresource, namespace } = target;
-  const named = /^metadata\.name==?([^,]+)$/.exec(query.get('fieldSelector') ?? '')?.[1];
-  const name = target.name !== '' || (verb !== 'list' && verb !== 'watch') ? target.name : (named ?? '');
-  return {
-    kind: 'resource',
-    user,
-    verb,
-    group,
-    version,
-    resource,
-    subresource: subresource.split('/')[0] ?? '',
-    namespace,
-    name,
-  };
+function attributesOf(user: UserInfo, { target, verb }: Parsed): Attributes {
+  if (!target.isResourceRequest) return { kind: 'nonResource', user, verb, path: target.path };
+  const { apiGroup, apiVersion, resource, subresource, namespace, name } = target;
+  return { kind: 'resource', user, verb, group: apiGroup, version: apiVersion, resource, subresource, namespace, name };
 }
