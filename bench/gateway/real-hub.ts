@@ -93,7 +93,7 @@ export async function newMember(ctx: Context, client: KubeClient, name: string, 
 export async function joinMember(
   hub: RealHub,
   name: string,
-  member: { readonly kubeconfig: string; readonly externalId: string },
+  member: { readonly kubeconfig: string; readonly externalId: string; readonly hubUrl?: string },
 ): Promise<Started> {
   const token = await newMember(background(), hub.client, name, member.externalId);
   const stateDir = join(hub.dataDir, `agent-${name}`);
@@ -107,7 +107,7 @@ export async function joinMember(
       'agent',
       'run',
       '--role=tunnel',
-      `--hub=${hub.url}`,
+      `--hub=${member.hubUrl ?? hub.url}`,
       `--hub-ca=${hub.caFile}`,
       `--membership=${name}`,
       `--token-file=${join(stateDir, 'token')}`,

@@ -43,7 +43,7 @@ function kubeconfig(name: string, server: string, caPem: string, token: string):
   return file;
 }
 
-async function peer(target: string, token: string): Promise<Way> {
+async function peer(target: string, token: string, through: Link = straight): Promise<Way> {
   const program = goProgram('remotedialer');
   const certFile = join(runFolder, 'peer.crt');
   const keyFile = join(runFolder, 'peer.key');
@@ -57,13 +57,36 @@ async function peer(target: string, token: string): Promise<Way> {
     `-token=${token}`,
     `-impersonate=${user}`,
   ]);
-  const client = await start(program, ['client', `-hub=127.0.0.1:${hub.line}`], /connected/);
+  const client = await start(program, ['client', `-hub=127.0.0.1:${await through(Number(hub.line))}`], /connected/);
   return { name: 'remotedialer', url: `https://127.0.0.1:${hub.line}`, token: '', pids: [hub.pid, client.pid] };
 }
 
 async function ourHub(hub: RealHub, name: string, member: { kubeconfig: string; externalId: string }): Promise<Way> {
   const agent = await joinMember(hub, name, member);
   return { name: 'hub', url: hub.url + memberPath(name), token: hub.adminToken, pids: [hub.process.pid, agent.pid] };
+}
+
+/** From the port of a hub to the port where an agent reaches it: a link between the two. */
+export type Link = (hubPort: number) => Promise<number>;
+
+const straight: Link = async (port) => port;
+
+/** Hub and peer with the bare server behind a link; direct goes over the link as well. */
+export async function linkedWays(link: Link): Promise<Ways> {
+  const target = Number((await role('target')).line);
+  const hub = await startRealHub(join(runFolder, `hub-link-${target}`));
+  const server = `https://localhost:${target}`;
+  const agent = await joinMember(hub, 'linked', {
+    kubeconfig: kubeconfig('linked', server, testCertificates.ca, 'x'),
+    externalId: 'bare-server',
+    hubUrl: `https://127.0.0.1:${await link(Number(new URL(hub.url).port))}`,
+  });
+  const ways: Way[] = [
+    { name: 'direct', url: `https://127.0.0.1:${await link(target)}`, token: 'x', pids: [] },
+    { name: 'hub', url: hub.url + memberPath('linked'), token: hub.adminToken, pids: [hub.process.pid, agent.pid] },
+    await peer(`localhost:${target}`, 'x', link),
+  ];
+  return { target: 'bare HTTPS server', ways, hub };
 }
 
 /** The bare Node HTTPS server. */
@@ -137,7 +160,7 @@ export function apiCaller(
     const { readBody } = await import('@polyanthus/ground-http/body');
     const transport = createTransport({
       baseUrl: controlPlane.url,
-      tls: { ca: controlPlane.caPem, serverName: 'localhost' },
+      tls: { ca: controlPlane.caPem },
     });
     const headers = { authorization: `Bearer ${controlPlane.adminToken}`, 'content-type': 'application/json' };
     const sent = body === undefined ? null : Buffer.from(JSON.stringify(body));

@@ -6,6 +6,7 @@
 //	load stalled -url URL -stall URL -streams 64 -callers 16 -seconds 3
 //	                                                       get, while so many streams are open and unread
 //	load put    -url URL -body FILE -callers 1 -seconds 3  POSTs of a file
+//	load relay  -url HOST:PORT -delay 10ms -mbit 500       a slow link; prints its port
 //
 // -token and -rate (requests a second over all callers, 0 for as many as go) belong to all. Certificates are not verified:
 // both sides of a comparison pay the same handshakes.
@@ -33,13 +34,17 @@ import (
 type options struct {
 	mode, url, stall, token, body, contentType, urlsFile string
 	callers, streams                                     int
-	seconds, warm, rate                                  float64
+	seconds, warm, rate, mbit                            float64
+	delay                                                time.Duration
 	urls                                                 []string
 	payload                                              []byte
 }
 
 func main() {
 	o := read()
+	if o.mode == "relay" {
+		relay(o)
+	}
 	client := &http.Client{Transport: &http.Transport{
 		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true},
 		TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{},
@@ -70,7 +75,7 @@ func main() {
 func read() *options {
 	o := &options{}
 	if len(os.Args) < 2 {
-		log.Fatal("give get, stream, watch, stalled or put")
+		log.Fatal("give get, stream, watch, stalled, put or relay")
 	}
 	o.mode = os.Args[1]
 	flags := flag.NewFlagSet(o.mode, flag.ExitOnError)
@@ -85,6 +90,8 @@ func read() *options {
 	flags.Float64Var(&o.seconds, "seconds", 3, "time that is measured")
 	flags.Float64Var(&o.warm, "warm", 1, "time before")
 	flags.Float64Var(&o.rate, "rate", 0, "requests a second")
+	flags.Float64Var(&o.mbit, "mbit", 500, "of a relay")
+	flags.DurationVar(&o.delay, "delay", 10*time.Millisecond, "of a relay, each way")
 	_ = flags.Parse(os.Args[2:])
 	if o.body != "" {
 		payload, err := os.ReadFile(o.body)

@@ -120,10 +120,11 @@ function openStream(
 function answerOf(stream: ClientHttp2Stream, pipe: boolean, options: StreamOptions): Promise<Head> {
   return new Promise((resolve, reject) => {
     const end = watchForEnd(stream);
-    stream.once('close', () =>
-      reject(httpErrors.error('ConnectionBroken', 'the tunnel ended before the member answered')),
-    );
+    const closed = (): void =>
+      reject(httpErrors.error('ConnectionBroken', 'the tunnel ended before the member answered'));
+    stream.once('close', closed);
     stream.once('response', (headers, flags, raw?: readonly string[]) => {
+      stream.off('close', closed);
       const all = fromRaw(raw ?? []);
       const upgraded = pipe && all[upgradedHeader] !== undefined;
       const body =

@@ -18,8 +18,8 @@ export interface StallLimits {
   readonly stalledAfterMs: number;
 }
 
-/** 128 stalled readers hold 160 MB at most. */
-export const defaultStalls: StallLimits = { stalledMax: 128, stalledAfterMs: 5_000 };
+/** 64 stalled readers hold 270 MB at most. */
+export const defaultStalls: StallLimits = { stalledMax: 64, stalledAfterMs: 5_000 };
 
 /** The readers of one tunnel. */
 export class Stalls {
