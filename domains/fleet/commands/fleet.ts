@@ -19,10 +19,10 @@ import { contextName, gatewayPath } from '../src/membership-names.ts';
 import { register as registerCluster, type AgentMode, type Registered } from '../src/register.ts';
 import { unregister as unregisterCluster } from '../src/unregister.ts';
 import { caPemOf } from './ca.ts';
-import { hubOptions, memberOptions, membershipNames, openHub, openMember, type HubAccess } from './hub-access.ts';
+import { hubOptions, memberOptions, namesOf, openHub, openMember, type HubAccess } from './hub-access.ts';
 import { membershipListing } from './listings.ts';
 
-const completeNames = { names: membershipNames };
+const completeNames = { names: namesOf(memberships) };
 
 /** Joins a cluster. */
 export const register: Command = {

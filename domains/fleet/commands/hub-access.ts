@@ -1,4 +1,5 @@
 /** The options and the way by which every fleet command reaches the hub and, where it needs one, a member. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from '@polyanthus/ground-base/context';
 import type { CommandEnvironment, CommandInput, OptionSpec } from '@polyanthus/ground-cli-kit/command';
@@ -7,7 +8,8 @@ import type { KubeClient } from '@polyanthus/kube-client/client';
 import { contextOf, kubeconfigFiles, loadKubeconfig, type KubeContext } from '@polyanthus/kube-client/kubeconfig';
 import { createClient } from '@polyanthus/kube-client/rest';
 import { transportFor } from '@polyanthus/kube-client/transport-of';
-import { memberships } from '@polyanthus/kube-kinds/own/fleet';
+import type { ResourceType } from '@polyanthus/kube-objects/resource';
+import { fleetErrors } from '../src/errors.ts';
 
 /** Options of every command that talks to the hub. */
 export const hubOptions: readonly OptionSpec[] = [
@@ -54,9 +56,9 @@ export interface HubAccess {
   readonly url: string;
 }
 
-/** Opens the hub. Errors: those of kube/client for kubeconfigs. */
+/** Opens the hub. Errors: HubNotConfigured, those of kube/client for kubeconfigs. */
 export async function openHub(ctx: Context, input: CommandInput, environment: CommandEnvironment): Promise<HubAccess> {
-  const file = text(input, 'hub-kubeconfig') ?? defaultHubKubeconfig(environment.env);
+  const file = hubKubeconfig(input, environment);
   const context = contextOf(await loadKubeconfig({ files: [file], explicit: true }), text(input, 'hub-context'));
   return {
     hubClient: await clientFor(ctx, context, environment),
@@ -64,6 +66,15 @@ export async function openHub(ctx: Context, input: CommandInput, environment: Co
     context,
     url: (context.cluster.fields.server ?? '').replace(/\/+$/, ''),
   };
+}
+
+/** The file that was named, or the one that `login` wrote. Completion reads it, too, where no option has been parsed. */
+function hubKubeconfig(input: CommandInput, { env }: CommandEnvironment): string {
+  const named = text(input, 'hub-kubeconfig') ?? env['POLYANTHUS_KUBECONFIG'];
+  if (named !== undefined && named !== '') return named;
+  const file = defaultHubKubeconfig(env);
+  if (!existsSync(file)) throw fleetErrors.error('HubNotConfigured', `no hub is configured: there is no ${file}`);
+  return file;
 }
 
 /** Opens the cluster that --kubeconfig and --context name. */
@@ -86,10 +97,13 @@ async function clientFor(ctx: Context, context: KubeContext, { env, io }: Comman
   });
 }
 
-/** Names of memberships, for completion. */
-export async function membershipNames(ctx: Context, environment: CommandEnvironment): Promise<readonly string[]> {
-  const hub = await openHub(ctx, { options: {}, args: [], rest: [] }, environment);
-  return (await hub.hubClient.list(ctx, memberships, { namespace: hub.fleet })).items.map(
-    (one) => one.metadata.name ?? '',
-  );
+/** Names of a kind's objects in the fleet, for completion. */
+export function namesOf(type: ResourceType): (ctx: Context, environment: CommandEnvironment) => Promise<string[]> {
+  return async (ctx, environment) => {
+    const fleet = environment.env['POLYANTHUS_FLEET'];
+    const options = fleet === undefined ? {} : { fleet };
+    const hub = await openHub(ctx, { options, args: [], rest: [] }, environment);
+    const found = await hub.hubClient.list(ctx, type, { namespace: hub.fleet });
+    return found.items.map((one) => one.metadata.name ?? '');
+  };
 }

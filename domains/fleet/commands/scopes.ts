@@ -8,6 +8,7 @@ import {
   fleetNamespaces,
   fleetRoleBindings,
   membershipBindings,
+  memberships,
   scopes,
   type FleetRoleBinding,
 } from '@polyanthus/kube-kinds/own/fleet';
@@ -15,7 +16,7 @@ import { fieldManager } from '@polyanthus/kube-kinds/own/ownership';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
 import { fleetErrors } from '../src/errors.ts';
-import { hubOptions, openHub } from './hub-access.ts';
+import { hubOptions, namesOf, openHub } from './hub-access.ts';
 import { bindingListing, namespaceListing, scopeListing } from './listings.ts';
 
 const labelsOption: OptionSpec = {
@@ -28,6 +29,7 @@ const labelsOption: OptionSpec = {
 const dryRunOption: OptionSpec = { name: 'dry-run', kind: 'boolean', help: 'let the hub check it without storing it' };
 
 const apiVersion = `${fleetGroup}/v1`;
+const completers = { scopes: namesOf(scopes), memberships: namesOf(memberships) };
 
 /** `a=b,c=d` of every occurrence as one map. */
 function labelsOf(input: CommandInput): Readonly<Record<string, string>> {
@@ -91,8 +93,9 @@ function listCommand<T extends KubeObject>(
 function deleteCommand(summary: string, type: ResourceType): Command {
   return {
     summary,
-    args: [{ name: 'NAME', help: 'its name' }],
+    args: [{ name: 'NAME', help: 'its name', complete: 'names' }],
     options: [...hubOptions, dryRunOption],
+    complete: { names: namesOf(type) },
     run: (ctx, input, environment) => remove(ctx, input, environment, type, argument(input, 0)),
   };
 }
@@ -125,8 +128,9 @@ export const listScopes: Command = listCommand('List scopes', scopes, scopeListi
 /** Shows one scope. */
 export const describeScope: Command = {
   summary: 'Show one scope',
-  args: [{ name: 'NAME', help: 'name of the scope' }],
+  args: [{ name: 'NAME', help: 'name of the scope', complete: 'scopes' }],
   options: [...hubOptions, outputOption],
+  complete: completers,
   run: async (ctx, input, environment) => {
     const hub = await openHub(ctx, input, environment);
     const found = await hub.hubClient.get(ctx, scopes, { namespace: hub.fleet, name: argument(input, 0) });
@@ -139,8 +143,8 @@ export const describeScope: Command = {
 export const deleteScope: Command = deleteCommand('Delete a scope', scopes);
 
 const memberArgs = [
-  { name: 'SCOPE', help: 'name of the scope' },
-  { name: 'MEMBERSHIP', help: 'name of the membership' },
+  { name: 'SCOPE', help: 'name of the scope', complete: 'scopes' },
+  { name: 'MEMBERSHIP', help: 'name of the membership', complete: 'memberships' },
 ];
 const bindingName = (input: CommandInput): string => `${argument(input, 1)}-${argument(input, 0)}`;
 
@@ -149,6 +153,7 @@ export const addMember: Command = {
   summary: 'Bind a membership to a scope',
   args: memberArgs,
   options: [...hubOptions, dryRunOption],
+  complete: completers,
   run: (ctx, input, environment) =>
     create(ctx, input, environment, membershipBindings, (fleet) => ({
       apiVersion,
@@ -163,6 +168,7 @@ export const removeMember: Command = {
   summary: 'Unbind a membership from a scope',
   args: memberArgs,
   options: [...hubOptions, dryRunOption],
+  complete: completers,
   run: (ctx, input, environment) => remove(ctx, input, environment, membershipBindings, bindingName(input)),
 };
 
@@ -172,10 +178,18 @@ export const createNamespace: Command = {
   args: [{ name: 'NAMESPACE', help: 'its name in the members' }],
   options: [
     ...hubOptions,
-    { name: 'scope', kind: 'string', value: 'NAME', required: true, help: 'the scope that it belongs to' },
+    {
+      name: 'scope',
+      kind: 'string',
+      value: 'NAME',
+      required: true,
+      help: 'the scope that it belongs to',
+      complete: 'scopes',
+    },
     labelsOption,
     dryRunOption,
   ],
+  complete: completers,
   run: (ctx, input, environment) =>
     create(ctx, input, environment, fleetNamespaces, (fleet) => {
       const scope = text(input, 'scope') ?? '';
@@ -202,14 +216,21 @@ export const createBinding: Command = {
   args: [{ name: 'NAME', help: 'name of the binding' }],
   options: [
     ...hubOptions,
-    { name: 'scope', kind: 'string', value: 'NAME', help: 'where: all namespaces of this scope' },
-    { name: 'membership', kind: 'string', value: 'NAME', help: 'where: the whole of this membership' },
+    { name: 'scope', kind: 'string', value: 'NAME', help: 'where: all namespaces of this scope', complete: 'scopes' },
+    {
+      name: 'membership',
+      kind: 'string',
+      value: 'NAME',
+      help: 'where: the whole of this membership',
+      complete: 'memberships',
+    },
     { name: 'user', kind: 'string', value: 'NAME', help: 'who' },
     { name: 'group', kind: 'string', value: 'NAME', help: 'who' },
     { name: 'role', kind: 'string', choices: ['admin', 'edit', 'view'], help: 'what' },
     { name: 'custom-role', kind: 'string', value: 'CLUSTERROLE', help: 'what: a ClusterRole of the members' },
     dryRunOption,
   ],
+  complete: completers,
   examples: ['polyanthus fleet bindings create dev --scope=shop --user=ana@example.com --role=edit'],
   run: (ctx, input, environment) =>
     create(ctx, input, environment, fleetRoleBindings, (fleet) => ({

@@ -47,4 +47,8 @@ export const fleetErrors = defineErrors({
     meaning: 'The sign-in with the OpenID Connect issuer has ended and could not be renewed.',
     next: 'Sign in again: polyanthus login URL --oidc-issuer-url=… --oidc-client-id=…',
   },
+  HubNotConfigured: {
+    meaning: 'The command does not know which hub it is for.',
+    next: 'Sign in: polyanthus login https://HUB:8443 --ca-file=FILE --token-file=FILE, or give --hub-kubeconfig.',
+  },
 });
