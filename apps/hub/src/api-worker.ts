@@ -8,6 +8,7 @@ import type { Handler } from '@polyanthus/ground-http/message';
 import { serve, type RunningServer } from '@polyanthus/ground-http/node-server';
 import { loadAuthority } from '@polyanthus/ground-pki/authority';
 import { generateKey } from '@polyanthus/ground-pki/keys';
+import { bindGuard } from '@polyanthus/domains-fleet/bind-guard';
 import { remoteHeadersAuthenticator } from '@polyanthus/kube-access/authenticators';
 import { tokenIssuerName, type ClusterIdentity } from '@polyanthus/kube-server/access/identity';
 import { createApiServer } from '@polyanthus/kube-server/api-server';
@@ -96,6 +97,7 @@ await runWorker(async (ctx) => {
       ],
       staticTokens: [{ token: data.adminToken, user: administrator(name) }],
       ...dialKubelet,
+      referenceGuards: name === 'hub' ? [bindGuard] : [],
     });
     if (served === undefined) continue;
     const listener = await servePort(ctx, cluster, served.port);

@@ -1,4 +1,6 @@
 /** The objects of a hub on a Kubernetes cluster, as data, in the order to apply them. */
+import { bindGuard } from '@polyanthus/domains-fleet/bind-guard';
+import { guardPolicy } from '@polyanthus/kube-access/reference-guard';
 import type { PolicyRule } from '@polyanthus/kube-kinds/core';
 import { ownCrds } from '@polyanthus/kube-kinds/own/crds';
 import { ownedLabel } from '@polyanthus/kube-kinds/own/ownership';
@@ -30,6 +32,7 @@ export function hubManifests(options: HubManifestOptions): readonly KubeObject[]
   return [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: { ...labels, ...restricted } } },
     ...ownCrds,
+    ...guardPolicy(bindGuard, { name: `${hubName}-bind`, labels }),
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: at(hubName) },
     ...clusterRight(clusterRules(), account),
     ...namespacedRight({ namespace, name: hubName, rules: ownRules(options.identitySecret) }, account),

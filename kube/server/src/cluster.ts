@@ -4,6 +4,7 @@ import { matchesPattern } from '@polyanthus/ground-cel/pattern';
 import type { Gauge, MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import type { Random } from '@polyanthus/ground-base/random';
 import type { Authenticator } from '@polyanthus/kube-access/authenticators';
+import type { ReferenceGuard } from '@polyanthus/kube-access/reference-guard';
 import { verifyToken } from '@polyanthus/kube-access/service-account-tokens';
 import type { Attributes, Decision, UserInfo } from '@polyanthus/kube-access/user';
 import { createRbacAuthorizer, type RbacAuthorizer } from '@polyanthus/kube-access/rbac';
@@ -30,6 +31,8 @@ export interface ClusterParts {
   readonly dialKubelet?: KubeletDialer;
   /** Of bearer tokens that are no ServiceAccount's, for TokenReview. */
   readonly tokenAuthenticators: readonly Authenticator[];
+  /** Rules on objects that hand out rights by naming others. */
+  readonly referenceGuards: readonly ReferenceGuard[];
 }
 
 /** A pattern that is none matches nothing, as with kube-apiserver, which accepts such a CRD. */
@@ -51,6 +54,7 @@ export class Cluster {
   readonly identity: () => Promise<ClusterIdentity>;
   readonly dialKubelet: KubeletDialer | undefined;
   readonly rbac: RbacAuthorizer;
+  readonly referenceGuards: readonly ReferenceGuard[];
   readonly #closing = new Set<() => void>();
   readonly #withdrawing = new Map<string, Set<() => void>>();
 
@@ -65,6 +69,7 @@ export class Cluster {
     this.identity = parts.identity;
     this.dialKubelet = parts.dialKubelet;
     this.#tokenAuthenticators = parts.tokenAuthenticators;
+    this.referenceGuards = parts.referenceGuards;
     this.rbac = createRbacAuthorizer(rbacSource(this));
     this.watchers = parts.metrics.gauge('apiserver_registered_watchers', 'Watches that are open now.');
   }

@@ -4,6 +4,7 @@ import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import type { Random } from '@polyanthus/ground-base/random';
 import type { Handler } from '@polyanthus/ground-http/message';
 import { staticTokenAuthenticator } from '@polyanthus/kube-access/authenticators';
+import type { ReferenceGuard } from '@polyanthus/kube-access/reference-guard';
 import type { UserInfo } from '@polyanthus/kube-access/user';
 import { createAuthentication, type Authenticate, type AuthenticationOptions } from './access/authentication.ts';
 import { startCsrSigner } from './access/csr-signer.ts';
@@ -36,6 +37,8 @@ export interface LogicalCluster {
 export interface ClusterOptions extends Omit<AuthenticationOptions, 'identity'> {
   /** Of an earlier start; a new one by default. */
   readonly identity?: ClusterIdentity;
+  /** Rules on objects that hand out rights by naming others; none by default. */
+  readonly referenceGuards?: readonly ReferenceGuard[];
   /** How exec, attach, port-forward and logs reach the nodes. */
   readonly dialKubelet?: KubeletDialer;
   /** Told of every finished request. */
@@ -61,6 +64,7 @@ export async function createLogicalCluster(ctx: Context, options: LogicalCluster
     metrics,
     identity,
     registry: new Registry(options.builtin),
+    referenceGuards: options.referenceGuards ?? [],
     tokenAuthenticators: [...(options.authenticators ?? []), staticTokenAuthenticator(options.staticTokens ?? [])],
     ...(options.dialKubelet === undefined ? {} : { dialKubelet: options.dialKubelet }),
   });

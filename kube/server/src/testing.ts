@@ -5,6 +5,7 @@ import { systemRandom, type Random } from '@polyanthus/ground-base/random';
 import { inProcessTransport } from '@polyanthus/ground-http/in-process';
 import { readBody } from '@polyanthus/ground-http/body';
 import type { HeaderValues, Transport } from '@polyanthus/ground-http/message';
+import type { ReferenceGuard } from '@polyanthus/kube-access/reference-guard';
 import type { UserInfo } from '@polyanthus/kube-access/user';
 import type { ApiObject } from './api-object.ts';
 import { createApiServer, type ApiServer } from './api-server.ts';
@@ -36,6 +37,7 @@ export interface TestClusterOptions {
   /** How exec and logs reach simulated kubelets. */
   readonly dialKubelet?: KubeletDialer;
   readonly audit?: AuditSink;
+  readonly referenceGuards?: readonly ReferenceGuard[];
 }
 
 /** Who `transport` is. */

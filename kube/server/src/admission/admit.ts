@@ -9,6 +9,7 @@ import { podDefaults } from './pod-defaults.ts';
 import { serviceAccount } from './service-account.ts';
 import { clusterIp } from './cluster-ip.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
+import { references } from './references.ts';
 
 const plugins: readonly AdmissionPlugin[] = [
   lifecycle,
@@ -16,6 +17,7 @@ const plugins: readonly AdmissionPlugin[] = [
   podDefaults,
   clusterIp,
   rbacEscalation,
+  references,
   requester,
   csrRights,
 ];

@@ -1,0 +1,14 @@
+/**
+ * Who may hand out rights in members. A role binding makes its user cluster-admin there, since the agent binds any role;
+ * so whoever writes one, puts a membership into a scope, or takes a namespace into one needs the verb `bind` on every
+ * membership and scope that it names. The right to write the kinds alone gives away nothing.
+ */
+import type { ReferenceGuard } from '@polyanthus/kube-access/reference-guard';
+import { fleetGroup } from '@polyanthus/kube-kinds/own/fleet';
+
+export const bindGuard: ReferenceGuard = {
+  group: fleetGroup,
+  resources: ['rbacrolebindings', 'membershipbindings', 'namespaces'],
+  verb: 'bind',
+  references: { membership: 'memberships', scope: 'scopes' },
+};
