@@ -2,6 +2,7 @@
 import { glob, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { makeOwnCrds } from '../kube/kinds/generate-own.ts';
+import { agentManifestFiles } from '../apps/agent/src/manifests.ts';
 import { hubNamespace } from '../apps/hub/src/hub-namespace.ts';
 import { hubManifests } from '../apps/hub/src/manifests.ts';
 import { dumpYamlDocuments } from '@polyanthus/ground-yaml/dump';
@@ -76,4 +77,8 @@ export const generatedFiles: readonly GeneratedFile[] = [
     make: async () => kindsPage(await readFile(join(root, 'kube/kinds/src/own/crds.json'), 'utf8')),
   },
   { path: 'apps/hub/manifests/hub.yaml', make: hubManifestFile },
+  ...[...agentManifestFiles()].map(([name, text]) => ({
+    path: `apps/agent/manifests/${name}.yaml`,
+    make: () => Promise.resolve(text),
+  })),
 ];

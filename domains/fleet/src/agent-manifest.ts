@@ -81,7 +81,10 @@ export function agentManifest(options: AgentManifestOptions): readonly KubeObjec
   const namespace = {
     apiVersion: 'v1',
     kind: 'Namespace',
-    metadata: { name: agentNamespace, labels: { ...labels, [projectLabel]: options.fleet } },
+    metadata: {
+      name: agentNamespace,
+      labels: { ...labels, [projectLabel]: options.fleet, 'pod-security.kubernetes.io/enforce': 'restricted' },
+    },
   };
   const configuration = {
     apiVersion: 'v1',
