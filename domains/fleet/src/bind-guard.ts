@@ -6,6 +6,7 @@
 import type { ReferenceGuard } from '@polyanthus/kube-access/reference-guard';
 import { fleetGroup } from '@polyanthus/kube-kinds/own/fleet';
 
+/** The rule, for `ClusterOptions.referenceGuards` and `guardPolicy`. */
 export const bindGuard: ReferenceGuard = {
   group: fleetGroup,
   resources: ['rbacrolebindings', 'membershipbindings', 'namespaces'],
