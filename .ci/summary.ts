@@ -1,4 +1,4 @@
-/** Adds up the result files of the tiers, prints what was skipped and why, and ends with the line that CI reads. */
+/** Adds up the results of the tiers named and the steps that failed, prints what was skipped, ends with the line that CI reads. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -15,15 +15,16 @@ interface Report {
   }[];
 }
 
-const [folder = '.', failedSteps = '0'] = process.argv.slice(2);
+const [folder = '.', failedSteps = '0', ...tiers] = process.argv.slice(2);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 let passed = 0;
 let failed = 0;
 let skipped = 0;
-for (const tier of ['hermetic', 'real', 'hosts']) {
+for (const tier of tiers) {
   const file = join(folder, `${tier}.json`);
   if (!existsSync(file)) {
-    print(`${tier}: did not run`);
+    print(`${tier}: FAILED, it left no results`);
+    failed += 1;
     continue;
   }
   const report = JSON.parse(readFileSync(file, 'utf8')) as Report;
@@ -32,12 +33,14 @@ for (const tier of ['hermetic', 'real', 'hosts']) {
   failed += report.numFailedTests + (report.success || report.numFailedTests > 0 ? 0 : 1);
   skipped += report.numPendingTests;
   for (const suite of report.testResults) {
+    const broken = suite.message !== '' && suite.assertionResults.length === 0;
+    if (broken) print(`  FAILED: ${suite.name}: ${suite.message.split('\n')[0] ?? ''}`);
     for (const test of suite.assertionResults) {
       if (test.status === 'skipped' || test.status === 'pending') print(`  skipped: ${test.fullName}`);
       if (test.status === 'failed') print(`  FAILED: ${test.fullName}`);
     }
   }
 }
-failed += Number(failedSteps) > 0 && failed === 0 ? Number(failedSteps) : 0;
+failed += Number(failedSteps);
 print(`${passed} passed, ${failed} failed, ${skipped} skipped`);
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
