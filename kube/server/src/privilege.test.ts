@@ -161,3 +161,34 @@ describe('custom kinds', () => {
     expect((await admin('GET', `/apis/${rbac}/v1/namespaces/shadow/roles/kept`)).status).toBe(200);
   });
 });
+
+describe('parts of a pod', () => {
+  test('the right to one subresource changes no other part', async () => {
+    await makeNamespace('pods');
+    const pods = '/api/v1/namespaces/pods/pods';
+    await admin('POST', '/api/v1/namespaces/pods/serviceaccounts', { metadata: { name: 'default' } });
+    const spec = { containers: [{ name: 'c', image: 'i' }] };
+    expect((await admin('POST', pods, { metadata: { name: 'p' }, spec })).status).toBe(201);
+    const resources = ['pods/ephemeralcontainers', 'pods/resize'];
+    await grant('olga', [{ verbs: ['patch'], apiGroups: [''], resources }], 'pods');
+    const changed = { name: 'c', image: 'evil', resources: { limits: { cpu: '2' } } };
+    const patch = {
+      metadata: { labels: { app: 'web' } },
+      spec: { nodeName: 'evil', containers: [changed], ephemeralContainers: [{ name: 'debug', image: 'i' }] },
+      status: { phase: 'Running', podIP: '10.0.0.1' },
+    };
+    for (const part of ['ephemeralcontainers', 'resize']) {
+      const merge = 'application/merge-patch+json';
+      expect((await as('olga', 'PATCH', `${pods}/p/${part}`, patch, merge)).status).toBe(200);
+    }
+    const { body } = await admin('GET', `${pods}/p`);
+    expect(body).toMatchObject({
+      spec: {
+        containers: [{ name: 'c', image: 'i', resources: { limits: { cpu: '2' } } }],
+        ephemeralContainers: [{ name: 'debug' }],
+      },
+      status: { phase: 'Pending' },
+    });
+    for (const path of ['metadata.labels', 'spec.nodeName', 'status.podIP']) expect(body).not.toHaveProperty(path);
+  });
+});

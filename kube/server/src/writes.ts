@@ -6,6 +6,7 @@ import { normalizeNative } from '@polyanthus/kube-objects/native';
 import { alreadyExists, conflict, notFound, statusError } from '@polyanthus/kube-objects/status';
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import { invalidObject } from './invalid.ts';
+import { keepPodParts } from './kinds/pods.ts';
 import { admit } from './admission/admit.ts';
 import { timestamp, withMeta, without, type ApiObject } from './api-object.ts';
 import { encodeAt, indexOf, readStored, toStorage } from './encode.ts';
@@ -208,7 +209,7 @@ function keepOtherParts(scope: Scope, after: ApiObject, before: ApiObject): ApiO
     const kept = { ...rest, metadata } as ApiObject;
     return after['status'] === undefined ? kept : { ...kept, status: after['status'] };
   }
-  if (scope.subresource !== '') return after;
+  if (scope.subresource !== '') return keepPodParts(scope.subresource, after, before);
   const { status: _new, ...rest } = after;
   return (before['status'] === undefined ? rest : { ...rest, status: before['status'] }) as ApiObject;
 }

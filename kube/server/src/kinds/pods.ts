@@ -1,7 +1,7 @@
 /** core/v1 Pod: phases, quality of service, graceful deletion, what may change. */
 import { equalJson } from '@polyanthus/kube-objects/json-value';
 import { forbiddenValue, invalidValue, requiredValue, duplicateValue } from '@polyanthus/kube-objects/field-errors';
-import type { JsonObject } from '@polyanthus/kube-objects/meta';
+import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
 import { dns1123Label } from '@polyanthus/kube-objects/names';
 import type { StatusCause } from '@polyanthus/kube-objects/status';
 import { listAt, objectAt, textAt, type ApiObject, type Faults } from '../api-object.ts';
@@ -11,6 +11,26 @@ import type { WriteMoment } from '../registry/strategy.ts';
 export function preparePod(after: ApiObject, before: ApiObject | undefined, moment: WriteMoment): ApiObject {
   if (before !== undefined || moment.subresource !== '') return after;
   return { ...after, status: { phase: 'Pending', qosClass: qosClass(objectAt(after, 'spec')) } };
+}
+
+/** What `ephemeralcontainers` and `resize` may change: those containers, and the resources of the others. */
+export function keepPodParts(subresource: string, after: ApiObject, before: ApiObject): ApiObject {
+  if (subresource !== 'ephemeralcontainers' && subresource !== 'resize') return after;
+  const { resourceVersion, managedFields } = after.metadata;
+  const [now, then] = [objectAt(after, 'spec'), objectAt(before, 'spec')];
+  const spec: Record<string, JsonValue | undefined> = { ...then };
+  if (subresource === 'ephemeralcontainers') spec['ephemeralContainers'] = now['ephemeralContainers'];
+  else
+    for (const key of ['containers', 'initContainers'].filter((one) => one in then))
+      spec[key] = listAt(then, key).map((container) => resized(container, listAt(now, key)));
+  return { ...before, metadata: { ...before.metadata, resourceVersion, managedFields }, spec: spec as JsonObject };
+}
+
+function resized(container: JsonObject, wanted: readonly JsonObject[]): JsonObject {
+  const found = wanted.find((one) => one['name'] === container['name']);
+  return found === undefined
+    ? container
+    : { ...container, resources: found['resources'] ?? {}, resizePolicy: found['resizePolicy'] };
 }
 
 /** Guaranteed, Burstable or BestEffort by the requests and limits of cpu and memory (pkg/apis/core/v1/helper/qos). */
