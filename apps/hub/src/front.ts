@@ -91,7 +91,7 @@ export async function createFront(ctx: Context, options: FrontOptions): Promise<
     clock: ctx.clock,
     random: systemRandom,
   });
-  followMembers({ members, tunnels, recheck, replica: replicas.name });
+  followMembers(ctx, { members, tunnels, recheck, replica: replicas.name });
   members.informer.start(ctx);
   informers.start(ctx);
   await Promise.all([members.informer.synced, informers.synced(ctx)]);
@@ -147,13 +147,19 @@ function access(
   return { authorize: api.authorizer(ctx, informers, recheck), recheck };
 }
 
+/** A new holder is named before its tunnel is open; until then the old one serves. */
+const movedMs = 1_000;
+
 /** A tunnel ends with its membership or its key, and makes way for a newer one at another replica. */
-function followMembers(of: {
-  readonly members: MemberCache;
-  readonly tunnels: TunnelHub;
-  readonly recheck: () => void;
-  readonly replica: string;
-}): void {
+function followMembers(
+  ctx: Context,
+  of: {
+    readonly members: MemberCache;
+    readonly tunnels: TunnelHub;
+    readonly recheck: () => void;
+    readonly replica: string;
+  },
+): void {
   const tunnelOf = (member: Membership) => of.tunnels.localTunnel(member.metadata.uid ?? '');
   of.members.informer.onEvent({
     onUpdate: (before, after) => {
@@ -163,7 +169,7 @@ function followMembers(of: {
       if (tunnel === undefined) return;
       if (agentKey !== tunnel.identity.keyHash && agentKey !== before.status?.agentKey) void tunnel.close();
       else if (holder !== undefined && holder.epoch > tunnel.identity.epoch && holder.replica !== of.replica)
-        tunnel.retire();
+        ctx.clock.after(movedMs, () => tunnel.retire(), { unref: true });
     },
     onDelete: (member) => {
       void tunnelOf(member)?.close();

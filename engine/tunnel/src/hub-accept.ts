@@ -34,7 +34,7 @@ export async function acceptAgent(
   ctx: Context,
   connection: Duplex,
   peer: Peer,
-  options: AcceptOptions,
+  options: Omit<AcceptOptions, 'directory'> & { readonly directory: Pick<TunnelDirectory, 'claim'> },
 ): Promise<TunnelIdentity> {
   const versions = options.versions ?? spokenVersions;
   const nonce = Buffer.from(options.random.bytes(32)).toString('base64');
@@ -71,7 +71,13 @@ export async function acceptAgent(
 }
 
 /** The hash of the key that signed this connection's nonce. */
-function proveKey(ctx: Context, hello: Hello, hubNonce: string, peer: Peer, options: AcceptOptions): string {
+function proveKey(
+  ctx: Context,
+  hello: Hello,
+  hubNonce: string,
+  peer: Peer,
+  options: Omit<AcceptOptions, 'directory'>,
+): string {
   const certificate = trusted(ctx, hello.certificatePem, options.agentCaPems);
   const bytes = signedBytes({ hubId: options.hubId, hubNonce, agentNonce: hello.nonce, instance: hello.instance });
   if (!signedBy(certificate.publicKey, bytes, hello.signature)) {

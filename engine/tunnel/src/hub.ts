@@ -42,6 +42,8 @@ export interface TunnelHub {
   transportTo(membershipUid: string): Transport;
   /** This replica's own tunnel, or undefined: for forwarded requests. */
   localTunnel(membershipUid: string): HubTunnel | undefined;
+  /** The same; when an agent is in its first words, or a drain moves the tunnel, it waits a moment for it. */
+  localTunnelSoon(ctx: Context, membershipUid: string): Promise<HubTunnel | undefined>;
   /** Asks agents (all, or one member's) to open another tunnel first; `stopAccepting` sends them to other replicas. */
   drain(reason: string, options?: { readonly membershipUid?: string; readonly stopAccepting?: boolean }): void;
   tunnels(): readonly HubTunnel[];
@@ -65,6 +67,7 @@ export function createTunnelHub(ctx: Context, options: TunnelHubOptions): Tunnel
       close: async () => undefined,
     }),
     localTunnel: (membershipUid) => hub.local(membershipUid),
+    localTunnelSoon: (inner, membershipUid) => hub.localSoon(inner, membershipUid),
     drain: (reason, drainOptions = {}) => hub.drain(reason, drainOptions),
     tunnels: () => [...hub.all],
     recheck: (inner) => hub.recheck(inner),
@@ -79,6 +82,8 @@ class Hub {
   readonly #current = new Map<string, HubTunnel>();
   /** Until when (monotonic) a member without a tunnel is worth a short wait. */
   readonly #draining = new Map<string, number>();
+  /** Members whose agent has made this replica the holder, but whose tunnel is not open yet: how many of each. */
+  readonly #arriving = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
   /** Each resolves when the directory knows that a tunnel has ended. */
   readonly #open = new Set<Promise<void>>();
@@ -134,18 +139,37 @@ class Hub {
     connection: Duplex,
     peer: Peer,
   ): Promise<{ readonly tunnel: HubTunnel; readonly identity: TunnelIdentity }> {
-    return withTimeout(this.#ctx, this.#options.helloTimeoutMs ?? 10_000, "the agent's first words", async (ctx) => {
-      const identity = await acceptAgent(ctx, connection, peer, this.#options);
-      const session = await openClientSession(connection);
-      const tunnel = new HubTunnel(this.#ctx, session, connection, identity, {
-        admission: this.#options.admission ?? defaultAdmission,
-        stalls: this.#options.stalls ?? defaultStalls,
-        heartbeat: this.#options.heartbeat ?? defaultHeartbeat,
-        retireMs: this.#options.retireMs ?? 60_000,
-        renew: this.#options.renew,
-      });
-      return { tunnel, identity };
-    });
+    const arrived: string[] = [];
+    const claim = async (ctx: Context, membershipUid: string): Promise<number> => {
+      arrived.push(membershipUid);
+      this.#arriving.set(membershipUid, (this.#arriving.get(membershipUid) ?? 0) + 1);
+      return this.#options.directory.claim(ctx, membershipUid);
+    };
+    const options = { ...this.#options, directory: { claim } };
+    const greeted = withTimeout(
+      this.#ctx,
+      this.#options.helloTimeoutMs ?? 10_000,
+      "the agent's first words",
+      async (ctx) => {
+        const identity = await acceptAgent(ctx, connection, peer, options);
+        const session = await openClientSession(connection);
+        const tunnel = new HubTunnel(this.#ctx, session, connection, identity, {
+          admission: this.#options.admission ?? defaultAdmission,
+          stalls: this.#options.stalls ?? defaultStalls,
+          heartbeat: this.#options.heartbeat ?? defaultHeartbeat,
+          retireMs: this.#options.retireMs ?? 60_000,
+          renew: this.#options.renew,
+        });
+        return { tunnel, identity };
+      },
+    );
+    return greeted.finally(() => arrived.forEach((membershipUid) => this.#arrived(membershipUid)));
+  }
+
+  #arrived(membershipUid: string): void {
+    const left = (this.#arriving.get(membershipUid) ?? 1) - 1;
+    if (left === 0) this.#arriving.delete(membershipUid);
+    else this.#arriving.set(membershipUid, left);
   }
 
   async #forget(tunnel: HubTunnel): Promise<void> {
@@ -167,7 +191,7 @@ class Hub {
     const found =
       this.local(membershipUid) ??
       (await this.#elsewhere(ctx, membershipUid)) ??
-      (await this.#held(ctx, membershipUid));
+      (await this.#held(ctx, membershipUid, () => this.#elsewhere(ctx, membershipUid)));
     if (found === undefined) throw tunnelErrors.error('TunnelAway', 'the agent has no connection to the hub');
     return found;
   }
@@ -179,15 +203,24 @@ class Hub {
     return replica === undefined ? undefined : memberVia(replica, membershipUid);
   }
 
-  /** During a drain that we announced, the next tunnel is on its way: here, or at another replica. */
-  async #held(ctx: Context, membershipUid: string): Promise<Transport | undefined> {
-    const until = Math.min(
-      this.#draining.get(membershipUid) ?? 0,
-      ctx.clock.monotonic() + (this.#options.drainHoldMs ?? 500),
-    );
-    while (ctx.clock.monotonic() < until) {
-      await this.#nextTunnel(ctx, Math.min(50, until - ctx.clock.monotonic()));
-      const found = this.local(membershipUid) ?? (await this.#elsewhere(ctx, membershipUid));
+  localSoon(ctx: Context, membershipUid: string): Promise<HubTunnel | undefined> {
+    const now = this.local(membershipUid);
+    return now === undefined ? this.#held(ctx, membershipUid, async () => undefined) : Promise.resolve(now);
+  }
+
+  /** While an agent arrives here, or a drain that we announced moves its tunnel: here, or to another replica. */
+  async #held<T>(
+    ctx: Context,
+    membershipUid: string,
+    elsewhere: () => Promise<T | undefined>,
+  ): Promise<HubTunnel | T | undefined> {
+    const startMs = ctx.clock.monotonic();
+    const holdMs = this.#options.drainHoldMs ?? 500;
+    const worthIt = (): boolean =>
+      this.#arriving.has(membershipUid) || ctx.clock.monotonic() < (this.#draining.get(membershipUid) ?? 0);
+    while (worthIt() && ctx.clock.monotonic() < startMs + holdMs) {
+      await this.#nextTunnel(ctx, Math.min(50, startMs + holdMs - ctx.clock.monotonic()));
+      const found = this.local(membershipUid) ?? (await elsewhere());
       if (found !== undefined) return found;
     }
     return undefined;

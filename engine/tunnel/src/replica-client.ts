@@ -1,4 +1,5 @@
 /** The replica without the tunnel: how it asks the one that has it. */
+import { httpErrors } from '@polyanthus/ground-http/errors';
 import { discardBody } from '@polyanthus/ground-http/guard';
 import { header } from '@polyanthus/ground-http/headers';
 import type { HttpRequest, HttpResponse, Transport } from '@polyanthus/ground-http/message';
@@ -40,6 +41,8 @@ function unwrap(response: HttpResponse): HttpResponse {
   const code = header(response.headers, errorHeader);
   if (code === undefined) return response;
   discardBody(response.body);
+  if (code === 'ConnectionBroken')
+    throw httpErrors.error('ConnectionBroken', 'the tunnel ended before the member answered');
   const known = code === 'TunnelBusy' || code === 'TunnelLoop' ? code : 'TunnelAway';
   throw tunnelErrors.error(
     known,

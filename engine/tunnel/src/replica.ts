@@ -23,7 +23,7 @@ export function createReplicaHandler(
       return failure(403, 'Forbidden', 'this port is for the replicas of the hub');
     const target = parseTarget(request.url);
     if (target === undefined) return failure(404, 'NotFound', 'no such path');
-    const tunnel = hub.localTunnel(target.membershipUid);
+    const tunnel = await hub.localTunnelSoon(ctx, target.membershipUid);
     if (tunnel === undefined)
       return failure(
         503,
@@ -38,6 +38,8 @@ export function createReplicaHandler(
     } catch (error) {
       if (hasCode(error, 'TunnelAway') || hasCode(error, 'TunnelBusy'))
         return failure(503, (error as CodedError).code, 'the tunnel took no request');
+      // Whether the member has acted is not known: the other replica says so, and asks nobody again.
+      if (hasCode(error, 'ConnectionBroken')) return failure(502, 'ConnectionBroken', 'the tunnel ended');
       throw error;
     }
   };

@@ -1,0 +1,309 @@
+/** Three hub replicas on a real kube-apiserver: what callers see when one is killed, when one stops, when the agent dies. */
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { connect as connectHttp2 } from 'node:http2';
+import { Agent, request } from 'node:https';
+import { join } from 'node:path';
+import { background } from '@polyanthus/ground-base/context';
+import { createTransport } from '@polyanthus/ground-http/node-client';
+import { gatewayPath } from '@polyanthus/domains-fleet/membership-names';
+import type { KubeClient } from '@polyanthus/kube-client/client';
+import { createClient } from '@polyanthus/kube-client/rest';
+import { configMaps, leases, namespaces } from '@polyanthus/kube-kinds/core';
+import { membershipManifests } from '@polyanthus/kube-kinds/own/fleet';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { whyNotReal } from '../../../lab/src/parts.ts';
+import { aliceToken, eventually, hubSystem, ReplicaFleet } from './e2e/replica-fleet.ts';
+import { get, summary, Traffic, WatchedEvents, type Caller } from './e2e/traffic.ts';
+
+const why = whyNotReal(['etcd', '3.7.0'], ['kube-apiserver', '1.37.2'], ['kube-apiserver', '1.36.3']);
+const ctx = background();
+const member = gatewayPath('default', 'member-1');
+const probePath = `${member}/api/v1/namespaces/default/configmaps/probe`;
+const listPath = `${member}/api/v1/namespaces/parts/configmaps`;
+const bigPath = `${member}/api/v1/namespaces/big/configmaps`;
+const probeText = randomBytes(2_000).toString('base64');
+const partCount = 40;
+const partBytes = 8_000;
+const bigCount = 200;
+const bigBytes = 1_000_000;
+
+describe.skipIf(why !== undefined)(`three replicas of a hub${why === undefined ? '' : ` (${why})`}`, () => {
+  let fleet: ReplicaFleet;
+  let caller: Caller;
+  const figures: string[] = [];
+  const note = (what: string, value: string | number): void => void figures.push(`| ${what} | ${value} |`);
+  const clientAt = (port: number): KubeClient => {
+    const headers = { authorization: `Bearer ${aliceToken}` };
+    const transport = createTransport({
+      baseUrl: `https://127.0.0.1:${port}${member}`,
+      tls: { ca: fleet.hubCaPem },
+      headers: () => Promise.resolve(headers),
+    });
+    return createClient(transport);
+  };
+  const load = (): Traffic =>
+    new Traffic(
+      caller,
+      [
+        { path: probePath, whole: (body) => (JSON.parse(body) as { data: { text: string } }).data.text === probeText },
+        { path: listPath, whole: (body) => (JSON.parse(body) as { items: unknown[] }).items.length === partCount },
+      ],
+      50,
+    );
+
+  beforeAll(async () => {
+    fleet = await ReplicaFleet.start();
+    caller = { port: fleet.balancer.port, caPem: fleet.hubCaPem, token: aliceToken };
+    const direct = fleet.memberClient;
+    for (const name of ['parts', 'big', 'killed', 'drained'])
+      await direct.create(ctx, namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    const put = (namespace: string, name: string, text: string): Promise<unknown> =>
+      direct.create(ctx, configMaps, {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name, namespace },
+        data: { text },
+      });
+    await put('default', 'probe', probeText);
+    for (let index = 0; index < partCount; index++) await put('parts', `part-${index}`, 'x'.repeat(partBytes));
+    const text = 'y'.repeat(bigBytes);
+    for (let index = 0; index < bigCount; index += 4)
+      await Promise.all([0, 1, 2, 3].map((more) => put('big', `big-${index + more}`, text)));
+    // Her rights travel from the binding to the hub's Role and the member's RoleBinding.
+    const agent = new Agent();
+    await eventually('alice may read in the member', async () => {
+      const seen = await get(caller, agent, probePath, () => true);
+      return seen.kind === '200' ? true : Promise.reject(new Error(seen.detail));
+    });
+    agent.destroy();
+  }, 90_000);
+  afterAll(async () => {
+    await fleet?.stop();
+    const table = ['| | |', '|---|---|', ...figures].join('\n');
+    process.stdout.write(`\n${table}\n`);
+    const file = process.env['POLYANTHUS_EVIDENCE'];
+    const text = `# Three hub replicas on a real kube-apiserver\n\`POLYANTHUS_EVIDENCE=1 npx vitest run --config vitest.real.config.ts apps/hub/src/replicas.real.test.ts\`: hub on kube-apiserver 1.37.2 with\nthe rights of \`polyanthus hub manifests\`, member 1.36.3, agent and callers behind a TCP balancer, 50 requests a second\n(GET of 3 KB and list of 330 KB in turn) from node:https and one watch, all on one machine of two cores.\n\n${table}\n`;
+    if (file !== undefined && figures.length > 0)
+      await writeFile(join(import.meta.dirname, '../../../evidence/hub-replicas.md'), text);
+  });
+
+  it('are one hub: one identity, one leader, and every one of them reaches the member', async () => {
+    const { items } = await fleet.hubClient.list(ctx, leases, { namespace: hubSystem });
+    const names = items.map((one) => one.metadata.name).sort();
+    expect(names).toEqual(['polyanthus-hub-controllers', ...['a', 'b', 'c'].map((one) => `polyanthus-hub-hub-${one}`)]);
+    const agent = new Agent();
+    for (const { port } of fleet.replicas) {
+      const seen = await get({ ...caller, port }, agent, probePath, (body) => body.includes(probeText));
+      expect(seen, JSON.stringify([port, seen])).toMatchObject({ kind: '200' });
+      // The hub's own API at the root judges the caller's own token, and no other.
+      expect((await get({ ...caller, port }, agent, '/api/v1/namespaces', () => true)).detail).toContain('"alice\\"');
+      const admin = { ...caller, port, token: fleet.hubPlane.adminToken };
+      expect(await get(admin, agent, '/api/v1/namespaces', () => true)).toMatchObject({ kind: '200' });
+    }
+    agent.destroy();
+    // The agent's fleet role came by its certificate, and was impersonated.
+    const manifest = await fleet.hubClient.get(ctx, membershipManifests, { namespace: 'default', name: 'member-1' });
+    expect(manifest.status?.observedGeneration).toBe(manifest.metadata.generation);
+    await eventually('the version is recorded', async () => (await fleet.membership()).status?.kubernetes?.version);
+  });
+
+  it('talk to each other on a port that is closed to all others', async () => {
+    const holder = await fleet.holder();
+    const lease = await fleet.hubClient.get(ctx, leases, {
+      namespace: hubSystem,
+      name: `polyanthus-hub-${holder?.name}`,
+    });
+    const url = lease.metadata.annotations?.['fleet.polyanthus.dev/internal-url'] ?? '';
+    const uid = (await fleet.membership()).metadata.uid;
+    const state = JSON.parse(await readFile(join(fleet.folder, 'agent/identity.json'), 'utf8')) as {
+      readonly certificatePem: string;
+      readonly keys: { readonly privateKeyPem: string };
+    };
+    const ask = async (tls: { readonly cert?: string; readonly key?: string }): Promise<number> => {
+      const transport = createTransport({ baseUrl: url, tls: { insecure: true, ...tls } });
+      const headers = { 'impersonate-user': 'alice', authorization: `Bearer ${fleet.hubPlane.adminToken}` };
+      const asked = { method: 'GET', url: `/internal/v1/members/${uid}/api/v1/namespaces`, headers, body: null };
+      const { status } = await transport.request(ctx, asked);
+      await transport.close();
+      return status;
+    };
+    const refusals = [await ask({}), await ask({ cert: state.certificatePem, key: state.keys.privateKeyPem })];
+    expect(refusals).toEqual([403, 403]);
+    note('replica port without certificate, with the agent’s certificate', refusals.join(', '));
+  });
+
+  it('are back within 5 s when the holder of the tunnel is killed; a watch misses nothing', async () => {
+    const holder = await fleet.holder();
+    if (holder === undefined) throw new Error('nobody holds the tunnel');
+    const traffic = load();
+    const events = new WatchedEvents(fleet.memberClient, clientAt(fleet.balancer.port), 'killed');
+    await eventually('100 answers', async () => (traffic.outcomes.length > 100 ? true : undefined));
+    const before = summary(traffic.outcomes, performance.now());
+    const killedMs = performance.now();
+    await fleet.endReplica(holder, 'SIGKILL');
+    await eventually('another replica holds the tunnel', () => fleet.holder());
+    const heldMs = performance.now() - killedMs;
+    await eventually('4 s of answers after it', async () => (performance.now() - killedMs > 5_000 ? true : undefined));
+    const written = await events.stop();
+    const seen = summary(await traffic.stop(), killedMs);
+    note('kill -9 of the holder: another replica holds the tunnel after', `${Math.round(heldMs)} ms`);
+    note('… last failure ended after', `${seen.backMs} ms`);
+    note(
+      '… requests, of them 503, resets, other failures',
+      `${seen.requests}, ${seen.unavailable}, ${seen.resets}, ${seen.others.length}`,
+    );
+    note('… longest request', `${seen.longestMs} ms`);
+    note(
+      '… watch: events written, seen; breaks',
+      `${written.length}, ${events.seen.length}; ${events.breaks.join(' ')}`,
+    );
+    expect(before).toMatchObject({ unavailable: 0, resets: 0 });
+    expect(seen.others).toEqual([]);
+    expect(seen.backMs).toBeLessThan(5_000);
+    expect(events.seen).toEqual(written);
+    await fleet.startReplica('hub-d');
+  });
+
+  it('move the tunnel first when one is told to stop', async () => {
+    const holder = await fleet.holder();
+    if (holder === undefined) throw new Error('nobody holds the tunnel');
+    const traffic = load();
+    const events = new WatchedEvents(fleet.memberClient, clientAt(fleet.balancer.port), 'drained');
+    await eventually('50 answers', async () => (traffic.outcomes.length > 50 ? true : undefined));
+    const toldMs = performance.now();
+    await fleet.endReplica(holder, 'SIGTERM');
+    const endedMs = performance.now() - toldMs;
+    await eventually('another replica holds the tunnel', () => fleet.holder());
+    await eventually('a second of answers', async () =>
+      performance.now() - toldMs > endedMs + 1_000 ? true : undefined,
+    );
+    const written = await events.stop();
+    const seen = summary(await traffic.stop(), toldMs);
+    note('SIGTERM of the holder: its process ended after', `${Math.round(endedMs)} ms`);
+    note(
+      '… requests, of them 503, resets, other failures',
+      `${seen.requests}, ${seen.unavailable}, ${seen.resets}, ${seen.others.length}`,
+    );
+    note(
+      '… watch: events written, seen; breaks',
+      `${written.length}, ${events.seen.length}; ${events.breaks.join(' ')}`,
+    );
+    expect(seen.others).toEqual([]);
+    expect(events.seen).toEqual(written);
+  });
+
+  it('cut a list of 200 MB so that nobody takes it as whole when the agent is killed', async () => {
+    const digest = createHash('sha256');
+    const whole = await readBig(caller, (piece) => void digest.update(piece));
+    expect(whole.end).toBe('complete');
+    note(
+      'list of 200 MB through the hub, undisturbed',
+      `${(whole.bytes / 1e6).toFixed(0)} MB in ${Math.round(whole.ms)} ms`,
+    );
+    const first = cutBig(caller);
+    const second = cutBigHttp2(caller);
+    await Promise.all([first.started, second.started]);
+    await fleet.killAgent();
+    const [one, two] = [await first.outcome, await second.outcome];
+    note(
+      'kill -9 of the agent in the middle of it: HTTP/1.1 client saw',
+      `${(one.bytes / 1e6).toFixed(0)} MB, then ${one.end}`,
+    );
+    note('… HTTP/2 client saw', `${(two.bytes / 1e6).toFixed(0)} MB, then ${two.end}`);
+    expect(one.end).toBe('ECONNRESET');
+    expect(two.end).toMatch(/^ERR_HTTP2_STREAM_ERROR/);
+    expect(Math.max(one.bytes, two.bytes)).toBeLessThan(whole.bytes);
+    const away = await get(caller, new Agent(), probePath, () => true);
+    expect(away.kind).toBe('503');
+    expect(away.detail).toContain(
+      'membership default/member-1 cannot be reached: the agent has no connection to the hub',
+    );
+    await fleet.startAgent();
+  });
+});
+
+interface BigOutcome {
+  readonly bytes: number;
+  /** `complete`, or the code of the error. */
+  readonly end: string;
+  readonly ms: number;
+}
+
+const bigRequest = (caller: Caller) => ({
+  host: '127.0.0.1',
+  port: caller.port,
+  path: bigPath,
+  ca: caller.caPem,
+  headers: { authorization: `Bearer ${caller.token}` },
+});
+
+async function readBig(caller: Caller, hear: (piece: Buffer) => void): Promise<BigOutcome> {
+  const started = performance.now();
+  let bytes = 0;
+  const call = request(bigRequest(caller)).end();
+  const [response] = (await once(call, 'response')) as [import('node:http').IncomingMessage];
+  for await (const piece of response as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    hear(piece);
+  }
+  return { bytes, end: response.complete ? 'complete' : 'incomplete', ms: performance.now() - started };
+}
+
+interface Cut {
+  /** Resolves when some of the list has come; the reader then waits, and reads on after the kill. */
+  readonly started: Promise<void>;
+  readonly outcome: Promise<BigOutcome>;
+}
+
+const someBytes = 20_000_000;
+const pauseMs = 2_000;
+
+function cutBig(caller: Caller): Cut {
+  const started = Promise.withResolvers<void>();
+  const outcome = new Promise<BigOutcome>((resolve) => {
+    let bytes = 0;
+    const begun = performance.now();
+    const end = (how: string): void => resolve({ bytes, end: how, ms: performance.now() - begun });
+    const call = request(bigRequest(caller), (response) => {
+      response.on('data', (piece: Buffer) => {
+        bytes += piece.length;
+        if (bytes < someBytes || bytes - piece.length >= someBytes) return;
+        started.resolve();
+        response.pause();
+        setTimeout(() => response.resume(), pauseMs);
+      });
+      response.once('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+      response.once('end', () => end(response.complete ? 'complete' : 'incomplete'));
+    });
+    call.once('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+    call.end();
+  });
+  return { started: started.promise, outcome };
+}
+
+function cutBigHttp2(caller: Caller): Cut {
+  const started = Promise.withResolvers<void>();
+  const outcome = new Promise<BigOutcome>((resolve) => {
+    let bytes = 0;
+    const begun = performance.now();
+    const session = connectHttp2(`https://127.0.0.1:${caller.port}`, { ca: caller.caPem });
+    session.on('error', () => undefined);
+    const stream = session.request({ ':path': bigPath, authorization: `Bearer ${caller.token}` });
+    const end = (how: string): void => {
+      resolve({ bytes, end: how, ms: performance.now() - begun });
+      session.destroy();
+    };
+    stream.on('data', (piece: Buffer) => {
+      bytes += piece.length;
+      if (bytes < someBytes || bytes - piece.length >= someBytes) return;
+      started.resolve();
+      stream.pause();
+      setTimeout(() => stream.resume(), pauseMs);
+    });
+    stream.once('error', (error: NodeJS.ErrnoException) => end(`${error.code ?? ''} ${error.message}`.trim()));
+    stream.once('end', () => setImmediate(() => end('complete')));
+  });
+  return { started: started.promise, outcome };
+}
