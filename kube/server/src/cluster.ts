@@ -8,10 +8,11 @@ import type { ReferenceGuard } from '@polyanthus/kube-access/reference-guard';
 import { verifyToken } from '@polyanthus/kube-access/service-account-tokens';
 import type { Attributes, Decision, UserInfo } from '@polyanthus/kube-access/user';
 import { createRbacAuthorizer, type RbacAuthorizer } from '@polyanthus/kube-access/rbac';
+import { unverifiedClaims } from '@polyanthus/ground-pki/jwt';
 import { validate } from '@polyanthus/kube-objects/validate';
 import type { ApiObject, Faults } from './api-object.ts';
 import { isLive } from './access/is-live.ts';
-import type { ClusterIdentity } from './access/identity.ts';
+import { tokenIssuerName, type ClusterIdentity } from './access/identity.ts';
 import { rbacSource } from './access/rbac-source.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import { keyOf, prefixOf } from './registry/keys.ts';
@@ -42,6 +43,12 @@ function matches(pattern: string, text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whose token it is, and for which of the audiences asked for. */
+export interface ReviewedToken {
+  readonly user: UserInfo;
+  readonly audiences: readonly string[];
 }
 
 export class Cluster {
@@ -84,14 +91,20 @@ export class Cluster {
    * The user of a token: a ServiceAccount's for one of the audiences, or one that any other authenticator of this cluster
    * knows. Undefined for unknown tokens. Throws Unauthorized.
    */
-  async reviewToken(ctx: Context, token: string, audiences: readonly string[]): Promise<UserInfo | undefined> {
+  async reviewToken(ctx: Context, token: string, audiences: readonly string[]): Promise<ReviewedToken | undefined> {
     const { tokenIssuer } = await this.identity();
     const account = await verifyToken(ctx, token, tokenIssuer, audiences, async (_ctx, claims) => isLive(this, claims));
-    if (account !== undefined) return account;
+    if (account !== undefined) {
+      const own = [unverifiedClaims(token)?.aud ?? []].flat();
+      return { user: account, audiences: audiences.filter((one) => own.includes(one)) };
+    }
+    // The others know of no audiences: their tokens are for this API and for nobody else.
+    if (!audiences.includes(tokenIssuerName)) return undefined;
     const asIfAsked = { headers: { authorization: `Bearer ${token}` }, peer: { address: 'token review' } };
     for (const authenticate of this.#tokenAuthenticators) {
       const user = await authenticate(ctx, asIfAsked);
-      if (user !== undefined) return { ...user, groups: [...user.groups, 'system:authenticated'] };
+      if (user === undefined) continue;
+      return { user: { ...user, groups: [...user.groups, 'system:authenticated'] }, audiences: [tokenIssuerName] };
     }
     return undefined;
   }

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCsr } from '@polyanthus/ground-pki/authority';
 import { generateKey } from '@polyanthus/ground-pki/keys';
-import { callApi, startTestCluster, type ApiAnswer, type TestCluster } from './testing.ts';
+import { inProcessTransport } from '@polyanthus/ground-http/in-process';
+import { administrator, callApi, startTestCluster, type ApiAnswer, type TestCluster } from './testing.ts';
 
 let cluster: TestCluster;
 beforeAll(async () => {
@@ -190,5 +191,43 @@ describe('parts of a pod', () => {
       status: { phase: 'Pending' },
     });
     for (const path of ['metadata.labels', 'spec.nodeName', 'status.podIP']) expect(body).not.toHaveProperty(path);
+  });
+});
+
+describe('token reviews', () => {
+  const review = async (token: string, audiences: readonly string[]): Promise<object> =>
+    (
+      (await admin('POST', '/apis/authentication.k8s.io/v1/tokenreviews', { spec: { token, audiences } })).body as {
+        status: object;
+      }
+    ).status;
+
+  test('name no audience that the token is not for', async () => {
+    await makeNamespace('tokens');
+    const accounts = '/api/v1/namespaces/tokens/serviceaccounts';
+    await admin('POST', accounts, { metadata: { name: 'robot' } });
+    const wish = { spec: { audiences: ['vault'], expirationSeconds: 600 } };
+    const issued = (await admin('POST', `${accounts}/robot/token`, wish)).body as { status: { token: string } };
+    const { token } = issued.status;
+    expect(await review(token, ['bank', 'vault'])).toMatchObject({ authenticated: true, audiences: ['vault'] });
+    expect(await review(token, ['bank'])).toMatchObject({ authenticated: false });
+  });
+
+  test('accept a known token for the API itself alone', async () => {
+    const user = { username: 'static', groups: [] };
+    const other = await cluster.server.createCluster(cluster.ctx, 'known', {
+      staticTokens: [{ token: 'known', user }],
+    });
+    const transport = inProcessTransport(other.handlerAs(administrator));
+    const status = async (audiences: readonly string[]): Promise<unknown> =>
+      (
+        await callApi(cluster.ctx, transport, {
+          method: 'POST',
+          url: '/apis/authentication.k8s.io/v1/tokenreviews',
+          body: { spec: { token: 'known', audiences } },
+        })
+      ).body;
+    expect(await status([])).toMatchObject({ status: { authenticated: true } });
+    expect(await status(['bank'])).toMatchObject({ status: { authenticated: false } });
   });
 });

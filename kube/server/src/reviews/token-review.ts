@@ -24,9 +24,9 @@ export async function tokenReview(scope: Scope): Promise<ServerResponse> {
 
 async function statusOf(scope: Scope, token: string, audiences: readonly string[]): Promise<object> {
   try {
-    const user = await scope.cluster.reviewToken(scope.ctx, token, audiences);
-    if (user === undefined) return { authenticated: false, user: {}, error: 'the token is not one of this cluster' };
-    return { authenticated: true, user: userInfoJson(user), audiences };
+    const found = await scope.cluster.reviewToken(scope.ctx, token, audiences);
+    if (found === undefined) return { authenticated: false, user: {}, error: 'the token is not one of this cluster' };
+    return { authenticated: true, user: userInfoJson(found.user), audiences: found.audiences };
   } catch (error) {
     return { authenticated: false, user: {}, error: error instanceof Error ? error.message : String(error) };
   }
