@@ -21,7 +21,7 @@ export interface SharedIdentity {
 }
 
 /** The Secret's type. */
-const identitySecretType = 'fleet.polyanthus.dev/hub-identity';
+export const identitySecretType = 'fleet.polyanthus.dev/hub-identity';
 
 const authorities = { agentCa: 'agent-ca', servingCa: 'serving-ca', replicaCa: 'replica-ca' } as const;
 type AuthorityName = keyof typeof authorities;

@@ -10,6 +10,7 @@ import { secrets, type Secret } from '@polyanthus/kube-kinds/core';
 import { memberships, type Membership } from '@polyanthus/kube-kinds/own/fleet';
 import { fieldManager, ownedLabel } from '@polyanthus/kube-kinds/own/ownership';
 import { isStatus } from '@polyanthus/kube-objects/status';
+import { formerUids } from './former-uids.ts';
 
 /** The Secret's type. */
 export const enrolmentSecretType = 'fleet.polyanthus.dev/enrolment';
@@ -163,13 +164,14 @@ async function byUid(
   fleets: readonly string[],
   uid: string,
 ): Promise<Membership | undefined> {
+  let restored: Membership | undefined;
   for (const namespace of fleets) {
-    const found = (await hubClient.listAll(ctx, memberships, { namespace })).items.find(
-      (one) => one.metadata.uid === uid,
-    );
+    const { items } = await hubClient.listAll(ctx, memberships, { namespace });
+    const found = items.find((one) => one.metadata.uid === uid);
     if (found !== undefined) return found;
+    restored ??= items.find((one) => formerUids(one).includes(uid));
   }
-  return undefined;
+  return restored;
 }
 
 function asMember(member: Membership): EnrolledMember {

@@ -21,6 +21,7 @@ import { joinKey, splitKey } from '@polyanthus/kube-runtime/keys';
 import { WorkQueue } from '@polyanthus/kube-runtime/queue';
 import { watchInto } from '@polyanthus/kube-runtime/watches';
 import { agentUser } from './agent-user.ts';
+import { formerUids } from './former-uids.ts';
 import { desiredManifest } from './desired.ts';
 import type { HubEnvironment } from './hub-environment.ts';
 import { fleetCaches, worldOf, type FleetCaches } from './world.ts';
@@ -149,7 +150,7 @@ function agentRight(membership: Membership): { readonly role: Role; readonly bin
       kind: 'RoleBinding',
       metadata,
       roleRef: { apiGroup: rbac, kind: 'Role', name: metadata.name },
-      subjects: [{ kind: 'User', apiGroup: rbac, name: agentUser(uid) }],
+      subjects: [uid, ...formerUids(membership)].map((one) => ({ kind: 'User', apiGroup: rbac, name: agentUser(one) })),
     },
   };
 }
