@@ -70,8 +70,7 @@ export const register: Command = {
       name: 'ceiling',
       kind: 'string',
       choices: ['full', 'readonly'],
-      default: 'full',
-      help: 'what may be done through the hub at most',
+      help: 'what may be done through the hub at most; the default is full, or what the membership has already',
     },
     { name: 'adopt', kind: 'boolean', help: "read another product's lock CRD instead of refusing" },
     { name: 'timeout', kind: 'duration', default: '3m', help: 'how long to wait for the agent' },
@@ -87,6 +86,7 @@ export const register: Command = {
     const agent = requiredText(input, 'agent') as AgentMode;
     const progress = createProgress(environment.io);
     const description = text(input, 'description');
+    const ceiling = text(input, 'ceiling');
     const made = await progress.step(ctx, `register ${argument(input, 0)} in fleet ${hub.fleet}`, () =>
       registerCluster(ctx, {
         hubClient: hub.hubClient,
@@ -97,7 +97,7 @@ export const register: Command = {
         adopt: flag(input, 'adopt'),
         random: systemRandom,
         tokenTtlMs: 24 * 3_600_000,
-        ceiling: requiredText(input, 'ceiling') as 'full' | 'readonly',
+        ...(ceiling === undefined ? {} : { ceiling: ceiling as 'full' | 'readonly' }),
         ...(description === undefined ? {} : { description }),
       }),
     );

@@ -29,6 +29,7 @@ export interface RegisterOptions {
   readonly name: string;
   readonly agent: AgentMode;
   readonly description?: string;
+  /** Absent: as it is, `full` for a new membership. */
   readonly ceiling?: 'full' | 'readonly';
   /** Read another product's lock CRD instead of refusing. */
   readonly adopt: boolean;
@@ -115,7 +116,8 @@ async function writeMembership(
     spec: {
       externalId: facts.externalId,
       agent: options.agent,
-      ceiling: options.ceiling ?? 'full',
+      // Never raised by the way: who lowered it meant it.
+      ceiling: options.ceiling ?? existing?.spec?.ceiling ?? 'full',
       ...(options.description === undefined ? {} : { description: options.description }),
       authority: { issuer: facts.issuer, oidcJwks: facts.jwks },
     },
