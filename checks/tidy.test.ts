@@ -91,9 +91,13 @@ describe('error codes', () => {
 });
 
 describe('generated files', () => {
-  it.each(generatedFiles.map((file) => [file.path, file] as const))('%s is fresh', async (path, file) => {
-    expect(existsSync(join(root, path)) ? readSource(path) : '', 'run npm run generate').toBe(await file.make());
-  }, 60_000);
+  it.each(generatedFiles.map((file) => [file.path, file] as const))(
+    '%s is fresh',
+    async (path, file) => {
+      expect(existsSync(join(root, path)) ? readSource(path) : '', 'run npm run generate').toBe(await file.make());
+    },
+    60_000,
+  );
 });
 
 describe('dependencies', () => {

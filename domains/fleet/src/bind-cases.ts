@@ -16,7 +16,7 @@ import type { ResourceType } from '@polyanthus/kube-objects/resource';
 
 const rbac = 'rbac.authorization.k8s.io';
 const namespace = 'default';
-const kinds: readonly ResourceType<KubeObject>[] = [
+const kinds: readonly ResourceType[] = [
   memberships,
   scopes,
   fleetNamespaces,
@@ -58,7 +58,7 @@ export async function grantWriter(ctx: Context, admin: KubeClient, user: string)
 
 /** Objects that such a user may and may not write; `refused` is the field at fault. */
 export const bindCases: readonly {
-  readonly type: ResourceType<KubeObject>;
+  readonly type: ResourceType;
   readonly spec: object;
   readonly refused?: string;
 }[] = [

@@ -13,12 +13,8 @@ export interface Subject {
   close(): Promise<void>;
 }
 
-/** Runs the suite in a namespace of its own; `notServed` names what this server does not have yet. */
-export function clientConformance(
-  name: string,
-  setup: () => Promise<Subject>,
-  notServed: readonly 'token'[] = [],
-): void {
+/** Runs the suite in a namespace of its own. */
+export function clientConformance(name: string, setup: () => Promise<Subject>): void {
   describe(`client conformance: ${name}`, () => {
     const ctx = background();
     const namespace = 'client-suite';
@@ -192,7 +188,7 @@ export function clientConformance(
       await expect(client.get(ctx, pods, key('evicted'))).rejects.toMatchObject({ code: 'NotFound' });
     });
 
-    it.skipIf(notServed.includes('token'))('asks for tokens', async () => {
+    it('asks for tokens', async () => {
       await client.create(ctx, serviceAccounts, {
         apiVersion: 'v1',
         kind: 'ServiceAccount',
