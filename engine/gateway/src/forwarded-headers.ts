@@ -1,6 +1,6 @@
 /** What a member gets to see of a request's headers, and of who asks. */
 import { flatHeaders, headerFault } from '@polyanthus/ground-http/admission';
-import { headerAll } from '@polyanthus/ground-http/headers';
+import { headerAll, toHeaderText } from '@polyanthus/ground-http/headers';
 import type { HeaderValues } from '@polyanthus/ground-http/message';
 import { endToEnd } from '@polyanthus/engine-tunnel/hop-headers';
 import { refusedIdentity } from '@polyanthus/engine-tunnel/refused-identity';
@@ -64,8 +64,8 @@ export function memberHeaders(headers: HeaderValues, user: UserInfo): HeaderValu
   if (offered !== undefined) own['sec-websocket-protocol'] = offered;
   const all = {
     ...own,
-    'impersonate-user': identity.username,
-    ...(identity.groups.length === 0 ? {} : { 'impersonate-group': identity.groups }),
+    'impersonate-user': toHeaderText(identity.username),
+    ...(identity.groups.length === 0 ? {} : { 'impersonate-group': identity.groups.map(toHeaderText) }),
   };
   const fault = headerFault(flatHeaders(all));
   if (fault !== undefined) throw headersTooLarge(fault);

@@ -67,6 +67,20 @@ describe('a request to a member', () => {
       expect(at.headers).not.toHaveProperty(name);
   });
 
+  it('arrives under its own name, whatever the alphabet', async () => {
+    const gateway = await start(mirror);
+    const utf8 = (bytes: string | string[] | undefined): string =>
+      Buffer.from(String(bytes), 'latin1').toString('utf8');
+    // The second name is what the bytes of the first look like to who takes them for Latin-1.
+    for (const [index, username] of ['éric', 'Ã©ric', '渡辺'].entries()) {
+      gateway.access.users.set(`t${index}`, { username, groups: [`${username}-équipe`] });
+      const asked = { headers: { authorization: `Bearer t${index}` } };
+      const at = await seen(await gateway.client().request(ctx, atMember('/api', asked)));
+      expect(utf8(at.headers['impersonate-user'])).toBe(username);
+      expect(utf8(at.headers['impersonate-group'])).toBe(`${username}-équipe`);
+    }
+  });
+
   it('carries 600 groups, and answers 431 as a Status above the limits', async () => {
     const gateway = await start(mirror);
     const groups = Array.from({ length: 600 }, (_, index) => `group-${index}-of-the-directory`);

@@ -1,7 +1,7 @@
 /** A request to the hub's own API: the caller's credentials go along, claims of a proxy do not. */
 import { endToEnd } from '@polyanthus/engine-tunnel/hop-headers';
 import { refusedIdentity } from '@polyanthus/engine-tunnel/refused-identity';
-import { header } from '@polyanthus/ground-http/headers';
+import { header, toHeaderText } from '@polyanthus/ground-http/headers';
 import type { HeaderValues, HttpRequest, ServerRequest, Transport } from '@polyanthus/ground-http/message';
 import type { UserInfo } from '@polyanthus/kube-access/user';
 import { statusError } from '@polyanthus/kube-objects/status';
@@ -37,8 +37,8 @@ export function impersonatingApi(bare: Transport, own: Transport): CallersApi {
       throw statusError('Forbidden', 'who comes by a client certificate may not impersonate here; use a token');
     const groups = user.groups.filter((group) => group !== 'system:authenticated');
     const identity = {
-      'impersonate-user': user.username,
-      ...(groups.length === 0 ? {} : { 'impersonate-group': groups }),
+      'impersonate-user': toHeaderText(user.username),
+      ...(groups.length === 0 ? {} : { 'impersonate-group': groups.map(toHeaderText) }),
     };
     return { transport: own, identity };
   };
@@ -64,7 +64,11 @@ export function hubRequest(request: ServerRequest, identity: HeaderValues): Http
 
 function remoteUser(user: UserInfo): HeaderValues {
   const extra = Object.entries(user.extra ?? {}).map(
-    ([key, values]) => [`x-remote-extra-${encodeURIComponent(key).toLowerCase()}`, values] as const,
+    ([key, values]) => [`x-remote-extra-${encodeURIComponent(key).toLowerCase()}`, values.map(toHeaderText)] as const,
   );
-  return { 'x-remote-user': user.username, 'x-remote-group': user.groups, ...Object.fromEntries(extra) };
+  return {
+    'x-remote-user': toHeaderText(user.username),
+    'x-remote-group': user.groups.map(toHeaderText),
+    ...Object.fromEntries(extra),
+  };
 }

@@ -14,6 +14,19 @@ export function headerAll(headers: HeaderValues, name: string): readonly string[
   return typeof value === 'string' ? [value] : value;
 }
 
+/**
+ * A text as a header value whose bytes on the wire are its UTF-8: Node writes values as Latin-1, so that `é` would be
+ * another name to who reads UTF-8 (Go), and `Ã©` would be `é`.
+ */
+export function toHeaderText(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** The text of a header value whose bytes are UTF-8. */
+export function fromHeaderText(value: string): string {
+  return Buffer.from(value, 'latin1').toString('utf8');
+}
+
 /** The declared length of a body in bytes, or undefined. */
 export function contentLength(headers: HeaderValues): number | undefined {
   const value = header(headers, 'content-length');

@@ -4,7 +4,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Context } from '@polyanthus/ground-base/context';
-import { header, headerAll } from '@polyanthus/ground-http/headers';
+import { fromHeaderText, header, headerAll } from '@polyanthus/ground-http/headers';
 import type { HeaderValues, Peer } from '@polyanthus/ground-http/message';
 import { parseCertificate, verifyCertificate } from '@polyanthus/ground-pki/certificate';
 import { statusError, type StatusError } from '@polyanthus/kube-objects/status';
@@ -107,12 +107,12 @@ export const remoteHeadersAuthenticator: Authenticator = async (_ctx, { headers 
   const extra: Record<string, readonly string[]> = {};
   for (const name of Object.keys(headers)) {
     if (name.startsWith('x-remote-extra-'))
-      extra[decodeURIComponent(name.slice('x-remote-extra-'.length))] = headerAll(headers, name);
+      extra[decodeURIComponent(name.slice('x-remote-extra-'.length))] = headerAll(headers, name).map(fromHeaderText);
   }
   const uid = header(headers, 'x-remote-uid');
   return {
-    username,
-    groups: headerAll(headers, 'x-remote-group'),
+    username: fromHeaderText(username),
+    groups: headerAll(headers, 'x-remote-group').map(fromHeaderText),
     ...(uid === undefined ? {} : { uid }),
     ...(Object.keys(extra).length === 0 ? {} : { extra }),
   };

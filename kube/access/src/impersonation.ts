@@ -1,5 +1,5 @@
 /** `Impersonate-*`: whom a request asks to act as, and the rights that it needs (apiserver filters/impersonation.go). */
-import { header, headerAll } from '@polyanthus/ground-http/headers';
+import { fromHeaderText, header, headerAll } from '@polyanthus/ground-http/headers';
 import type { HeaderValues } from '@polyanthus/ground-http/message';
 import { statusError } from '@polyanthus/kube-objects/status';
 import type { Attributes, UserInfo } from './user.ts';
@@ -16,14 +16,14 @@ const extraPrefix = 'impersonate-extra-';
 export function requestedImpersonation(caller: UserInfo, headers: HeaderValues): Impersonation | undefined {
   const names = Object.keys(headers).filter((name) => name.startsWith('impersonate-'));
   if (names.length === 0) return undefined;
-  const username = header(headers, 'impersonate-user') ?? '';
+  const username = fromHeaderText(header(headers, 'impersonate-user') ?? '');
   if (username === '') throw statusError('BadRequest', 'requested impersonation without impersonating a user');
-  const groups = headerAll(headers, 'impersonate-group');
+  const groups = headerAll(headers, 'impersonate-group').map(fromHeaderText);
   const uid = header(headers, 'impersonate-uid');
   const extra = Object.fromEntries(
     names
       .filter((name) => name.startsWith(extraPrefix))
-      .map((name) => [decode(name.slice(extraPrefix.length)), headerAll(headers, name)]),
+      .map((name) => [decode(name.slice(extraPrefix.length)), headerAll(headers, name).map(fromHeaderText)]),
   );
   const right = (
     resource: string,

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
+import { toHeaderText } from '@polyanthus/ground-http/headers';
 import type { HeaderValues } from '@polyanthus/ground-http/message';
 import { clientErrors } from './errors.ts';
 import { checkExec, runExecPlugin, type ExecCredential, type ExecEnvironment } from './exec-credential.ts';
@@ -70,10 +71,11 @@ export function impersonationHeaders(fields: UserFields, name: string): Record<s
     );
   }
   const headers: Record<string, string | readonly string[]> = {};
-  if (as !== '') headers['impersonate-user'] = as;
+  if (as !== '') headers['impersonate-user'] = toHeaderText(as);
   if (uid !== '') headers['impersonate-uid'] = uid;
-  if (groups.length > 0) headers['impersonate-group'] = groups;
-  for (const [key, values] of Object.entries(extra)) headers[`impersonate-extra-${escapeHeaderName(key)}`] = values;
+  if (groups.length > 0) headers['impersonate-group'] = groups.map(toHeaderText);
+  for (const [key, values] of Object.entries(extra))
+    headers[`impersonate-extra-${escapeHeaderName(key)}`] = values.map(toHeaderText);
   return headers;
 }
 
