@@ -14,6 +14,7 @@ import { inClusterContext } from '@polyanthus/kube-client/in-cluster';
 import { contextOf, kubeconfigFiles, loadKubeconfig } from '@polyanthus/kube-client/kubeconfig';
 import { transportFor } from '@polyanthus/kube-client/transport-of';
 import { runAgent } from '../src/agent.ts';
+import { readNamed } from '../src/identity.ts';
 
 const stdinBytesMax = 64 * 1024;
 const roleNames = ['tunnel', 'fleet'] as const;
@@ -81,7 +82,8 @@ export const run: Command = {
         fleet,
         membership,
         stateDir,
-        hubCaPem: caFile === undefined ? ((await setting('', 'hub-ca.pem')) ?? '') : await readFile(caFile, 'utf8'),
+        hubCaPem:
+          caFile === undefined ? ((await setting('', 'hub-ca.pem')) ?? '') : await readNamed('--hub-ca', caFile),
         tokenFile: text(input, 'token-file'),
         serviceAccountTokenFile: text(input, 'service-account-token-file'),
         membershipUid: await setting('', 'membership-uid'),

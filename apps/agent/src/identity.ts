@@ -69,7 +69,7 @@ export async function openIdentity(
   const enrol = async (inner: Context): Promise<void> => {
     enrolledMs = inner.clock.monotonic();
     const enrolment = await enrolAgent(inner, hub, {
-      ...(await proof(source)),
+      ...(await proof(source, lackOf(state, inner.clock.now()))),
       externalId: source.externalId,
       csrPem: await createCsr(state.keys, 'agent'),
     });
@@ -103,21 +103,34 @@ export async function openIdentity(
   };
 }
 
+/** What is the matter with the certificate. Its end and the time here: either may be wrong. */
+function lackOf(state: AgentState, nowMs: number): string {
+  if (state.certificatePem === undefined) return 'the agent has no certificate in its state folder';
+  const notAfter = new Date(parseCertificate(state.certificatePem).notAfterMs).toISOString();
+  return `the agent's certificate expired at ${notAfter}, and here it is ${new Date(nowMs).toISOString()}`;
+}
+
+/** The text of a file that an option names. Throws AgentFileUnreadable. */
+export async function readNamed(option: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw agentErrors.error('AgentFileUnreadable', `${option} ${file} cannot be read`, { cause });
+  }
+}
+
 async function proof(
   source: EnrolmentSource,
+  lack: string,
 ): Promise<{ readonly token: string } | { readonly serviceAccountToken: string; readonly membershipUid: string }> {
   if (source.serviceAccountTokenFile !== undefined && source.membershipUid !== undefined) {
     return {
-      serviceAccountToken: (await readFile(source.serviceAccountTokenFile, 'utf8')).trim(),
+      serviceAccountToken: (await readNamed('--service-account-token-file', source.serviceAccountTokenFile)).trim(),
       membershipUid: source.membershipUid,
     };
   }
-  if (source.tokenFile === undefined)
-    throw agentErrors.error(
-      'AgentNotEnrolled',
-      'the agent has no valid certificate in its state folder, and no token was given',
-    );
-  return { token: (await readFile(source.tokenFile, 'utf8')).trim() };
+  if (source.tokenFile === undefined) throw agentErrors.error('AgentNotEnrolled', `${lack}, and no token was given`);
+  return { token: (await readNamed('--token-file', source.tokenFile)).trim() };
 }
 
 async function readState(file: string): Promise<AgentState> {

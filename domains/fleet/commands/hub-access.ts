@@ -6,6 +6,8 @@ import type { CommandEnvironment, CommandInput, OptionSpec } from '@polyanthus/g
 import { text } from '@polyanthus/ground-cli-kit/input';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { contextOf, kubeconfigFiles, loadKubeconfig, type KubeContext } from '@polyanthus/kube-client/kubeconfig';
+import { discardBody } from '@polyanthus/ground-http/guard';
+import type { Transport } from '@polyanthus/ground-http/message';
 import { createClient } from '@polyanthus/kube-client/rest';
 import { transportFor } from '@polyanthus/kube-client/transport-of';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
@@ -91,10 +93,27 @@ export async function openMember(
 async function clientFor(ctx: Context, context: KubeContext, { env, io }: CommandEnvironment): Promise<KubeClient> {
   const transport = await transportFor(ctx, context, { env, pluginStderr: 'inherit' });
   // A hub that says 503 means it: an answer now is worth more than one in a minute.
-  return createClient(transport, {
+  return createClient(refusedByName(transport, context), {
     onWarning: (warning) => io.err(`Warning: ${warning}\n`),
     retryAfter: { attempts: 1, waitMaxMs: 0 },
   });
+}
+
+/** A 401 says neither who asked nor whom: here it does. */
+function refusedByName(transport: Transport, { name, cluster, user }: KubeContext): Transport {
+  return {
+    ...transport,
+    request: async (ctx, request) => {
+      const response = await transport.request(ctx, request);
+      if (response.status !== 401) return response;
+      discardBody(response.body);
+      const server = cluster.fields.server ?? '';
+      throw fleetErrors.error(
+        'CredentialsRefused',
+        `${server} does not accept user ${user.name} of context ${name}: 401 Unauthorized`,
+      );
+    },
+  };
 }
 
 /** Names of a kind's objects in the fleet, for completion. */

@@ -11,7 +11,7 @@ export const tunnelErrors = defineErrors({
   },
   TunnelRefused: {
     meaning: 'The hub refused an agent: its key, certificate or claim is not that of a membership.',
-    next: 'Enrol the agent again with a new token: polyanthus fleet memberships register.',
+    next: 'Enrol the agent again with a new token: polyanthus fleet register.',
   },
   TunnelProtocol: {
     meaning: 'The two ends of a tunnel do not understand each other.',
@@ -23,6 +23,6 @@ export const tunnelErrors = defineErrors({
   },
   EnrolmentRefused: {
     meaning: 'An enrolment token, certificate request or ServiceAccount token was not accepted.',
-    next: 'Make a new token with polyanthus fleet memberships register and start the agent with it.',
+    next: 'Make a new token with polyanthus fleet register and start the agent with it.',
   },
 });
