@@ -1,26 +1,17 @@
 /** Who tries to be somebody else, or to go where nobody may: each with its status and its line in the audit log. */
 import { randomUUID } from 'node:crypto';
-import { cp, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemRandom } from '@polyanthus/ground-base/random';
-import { loadAuthority } from '@polyanthus/ground-pki/authority';
-import { generateKey } from '@polyanthus/ground-pki/keys';
 import type { GatewayAudit } from '@polyanthus/engine-gateway/audit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AttackTable } from './attack-table.ts';
 import { skipped, TestFleet, until, whyNot, type Member, type UserFields } from './fixture.ts';
 import { startIssuer, type Issuer } from './oidc-issuer.ts';
+import { refusedAttempts } from './refused-attempts.ts';
 import { ask, authorization, sendBytes, type Answer } from './raw.ts';
 
 const evidence = join(import.meta.dirname, '../../../../evidence/attack-table.md');
-const hour = 3_600_000;
-
-interface Row {
-  readonly attack: string;
-  readonly status: string;
-  readonly says: string;
-  readonly audit: string;
-}
 
 describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
   let fleet: TestFleet;
@@ -30,7 +21,7 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
   let editor: UserFields;
   let viewer: UserFields;
   let nobody: UserFields;
-  const rows: Row[] = [];
+  const table = new AttackTable();
 
   beforeAll(async () => {
     const caFile = join(await mkdtemp(join(tmpdir(), 'polyanthus-issuer-')), 'ca.pem');
@@ -61,45 +52,11 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
   afterAll(async () => {
     await fleet?.stop();
     await issuer?.stop();
-    rows.sort((one, two) => (one.attack < two.attack ? -1 : 1));
-    const table = rows.map(
-      ({ attack, status, says, audit }) =>
-        `| ${[attack, status, says, audit].map((text) => text.replaceAll('|', '\\|')).join(' | ')} |`,
-    );
-    if (rows.length > 0)
-      await writeFile(
-        evidence,
-        `# Attacks on the hub\n\nWritten by \`apps/hub/src/e2e/attacks.real.test.ts\`, which asserts every row against a hub with members of Kubernetes 1.37.2 and 1.36.3.\n\n| attack | status | answer | audit line |\n|---|---|---|---|\n${table.join('\n')}\n`,
-      );
+    await table.write(evidence);
   });
 
   const at = (path: string): string => fleet.memberPath('new') + path;
   const configmaps = '/api/v1/namespaces/default/configmaps';
-
-  /** A certificate that the hub's own CA gave, as only its administrator could make the hub do. */
-  const certified = async (
-    commonName: string,
-    organizations: readonly string[],
-    ttlMs = hour,
-    agoMs = 0,
-  ): Promise<UserFields> => {
-    const secrets = fleet.identity.clusters['hub'];
-    const authority = loadAuthority(
-      { certificatePem: secrets?.caCertificatePem ?? '', keyPem: secrets?.caKeyPem ?? '' },
-      systemRandom,
-    );
-    const keys = await generateKey();
-    const pem = await authority.issueClient(Date.now() - agoMs, {
-      commonName,
-      organizations,
-      publicKeyPem: keys.publicKeyPem,
-      ttlMs,
-    });
-    return {
-      'client-certificate-data': Buffer.from(pem).toString('base64'),
-      'client-key-data': Buffer.from(keys.privateKeyPem).toString('base64'),
-    };
-  };
 
   /** The attack's own line, found by its user agent, or by what the line says. */
   const lineOf = (matches: (line: GatewayAudit) => boolean): Promise<GatewayAudit> =>
@@ -108,159 +65,15 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
       async () => (await fleet.audit()).findLast(matches),
       () => 'no such audit line',
     );
-  const note = (attack: string, status: number | string, says: string, line: GatewayAudit): void => {
-    const said = says.includes('"message":"') ? (/"message":"((?:[^"\\]|\\.)*)"/.exec(says)?.[1] ?? says) : says;
-    rows.push({
-      attack,
-      status: String(status),
-      says: said
-        .replaceAll('\\"', '"')
-        .replaceAll(/[\r\n]+/g, ' ')
-        .slice(0, 160),
-      audit: `user=${line.user || '(none)'} verb=${line.verb || '(none)'} allowed=${line.allowed} status=${line.status}: ${line.reason.slice(0, 110)}`,
-    });
-  };
+  const note = table.note.bind(table);
   const agentOf = (): string => `attack-${randomUUID()}`;
 
-  interface Attempt {
-    readonly user: () => UserFields | Promise<UserFields>;
-    readonly path?: string;
-    readonly headers?: Readonly<Record<string, string | readonly string[]>>;
-    readonly status: number;
-    readonly says?: RegExp;
-    readonly audit?: Partial<GatewayAudit>;
-  }
-  const refused: Readonly<Record<string, Attempt>> = {
-    'Impersonate-User without the right': {
-      user: () => editor,
-      headers: { 'Impersonate-User': 'root' },
-      status: 403,
-      says: /cannot impersonate resource/,
-      audit: { user: 'eve', allowed: false },
-    },
-    'Impersonate-Group: system:masters, mixed case': {
-      user: () => editor,
-      headers: { 'imPERSONATE-user': 'eve', 'ImPeRsOnAtE-GrOuP': 'system:masters' },
-      status: 403,
-      says: /cannot impersonate/,
-      audit: { user: 'eve', allowed: false },
-    },
-    'Impersonate-Group alone': {
-      user: () => editor,
-      headers: { 'Impersonate-Group': 'system:masters' },
-      status: 400,
-      audit: { user: 'eve', allowed: false },
-    },
-    'Impersonate-User twice': {
-      user: () => editor,
-      headers: { 'Impersonate-User': ['eve', 'root'] },
-      status: 400,
-      says: /more than one user/,
-      audit: { user: 'eve', allowed: false },
-    },
-    'Impersonate-User named by Connection': {
-      user: () => editor,
-      headers: { Connection: 'Impersonate-User', 'Impersonate-User': 'root' },
-      status: 403,
-      says: /cannot impersonate/,
-      audit: { user: 'eve', allowed: false },
-    },
-    'Impersonate-Uid': {
-      user: () => editor,
-      headers: { 'Impersonate-User': 'eve', 'Impersonate-Uid': '1' },
-      status: 403,
-      audit: { user: 'eve', allowed: false },
-    },
-    'Impersonate-Extra-Scopes': {
-      user: () => editor,
-      headers: { 'Impersonate-User': 'eve', 'Impersonate-Extra-Scopes': 'all' },
-      status: 403,
-      audit: { user: 'eve', allowed: false },
-    },
-    'the administrator impersonates system:masters into a member': {
-      user: async () => ({ token: fleet.identity.adminToken }),
-      headers: { 'Impersonate-User': 'root', 'Impersonate-Group': 'system:masters' },
-      status: 403,
-      says: /means something inside the member/,
-      audit: { user: 'polyanthus:admin', allowed: false },
-    },
-    'system:masters by client certificate': {
-      user: () => certified('mallory', ['system:masters']),
-      status: 403,
-      says: /means something inside the member/,
-      audit: { user: 'mallory', allowed: false },
-    },
-    'a system: user by client certificate': {
-      user: () => certified('system:kube-controller-manager', ['polyanthus:administrators']),
-      status: 403,
-      says: /means something inside the member/,
-      audit: { user: 'system:kube-controller-manager', allowed: false },
-    },
-    'a name that the hub gives its ServiceAccounts, by client certificate': {
-      user: () => certified('hub:serviceaccount:ci:robot', ['polyanthus:administrators']),
-      status: 403,
-      says: /a name that the hub itself gives/,
-      audit: { allowed: false },
-    },
-    'system:masters by OIDC group': {
-      user: async () => ({ token: await issuer.token({ sub: 'mallory', groups: ['system:masters'] }) }),
-      status: 401,
-      audit: { user: '', allowed: false },
-    },
-    'an expired OIDC token': {
-      user: async () => ({ token: await issuer.token({ sub: 'ana', exp: Math.floor(Date.now() / 1000) - 60 }) }),
-      status: 401,
-      audit: { user: '', allowed: false },
-    },
-    "another client's OIDC token": {
-      user: async () => ({ token: await issuer.token({ sub: 'ana', aud: 'shop' }) }),
-      status: 401,
-      audit: { user: '', allowed: false },
-    },
-    "a member's own administrator's token": {
-      user: () => ({ token: member.plane.adminToken }),
-      status: 401,
-      audit: { user: '', allowed: false },
-    },
-    'an expired client certificate': {
-      user: () => certified('eve', [], 1000, 20 * 60_000),
-      status: 401,
-      audit: { user: '', allowed: false },
-    },
-    'no credentials': {
-      user: () => ({}),
-      status: 403,
-      says: /system:anonymous/,
-      audit: { user: 'system:anonymous', allowed: false },
-    },
-    'a membership that is there, asked by one without rights': {
-      user: () => nobody,
-      status: 403,
-      says: /cannot list resource \\"memberships\/gateway/,
-      audit: { user: 'nan', allowed: false },
-    },
-    'more than 1000 header fields': {
-      user: () => editor,
-      headers: Object.fromEntries(Array.from({ length: 1001 }, (_, index) => [`x-${index}`, 'a'])),
-      status: 431,
-      says: /header fields/,
-      audit: { user: '', allowed: false },
-    },
-    'header fields of 100 KB': {
-      user: () => editor,
-      headers: Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`x-${index}`, 'a'.repeat(10_000)])),
-      status: 431,
-      says: /header fields take/,
-      audit: { user: '', allowed: false },
-    },
-  };
-
-  it.each(Object.keys(refused))('%s', async (attack) => {
-    const attempt = refused[attack];
+  it.each(Object.keys(refusedAttempts))('%s', async (attack) => {
+    const attempt = refusedAttempts[attack];
     if (attempt === undefined) throw new Error('unreachable');
     const agent = agentOf();
     const before = (await fleet.audit()).length;
-    const answer = await ask(fleet, await attempt.user(), at(configmaps), {
+    const answer = await ask(fleet, await attempt.user({ fleet, member, issuer, editor, nobody }), at(configmaps), {
       headers: { ...attempt.headers, 'user-agent': agent },
     });
     expect({ status: answer.status, body: answer.body }).toMatchObject({

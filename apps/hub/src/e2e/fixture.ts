@@ -4,7 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createCsr } from '@polyanthus/ground-pki/authority';
+import { systemRandom } from '@polyanthus/ground-base/random';
+import { createCsr, loadAuthority } from '@polyanthus/ground-pki/authority';
 import { generateKey } from '@polyanthus/ground-pki/keys';
 import type { GatewayAudit } from '@polyanthus/engine-gateway/audit';
 import {
@@ -266,6 +267,31 @@ export class TestFleet {
     };
   }
 
+  /** A certificate that the hub's own CA gave, as only its administrator could make the hub do. */
+  async certified(
+    commonName: string,
+    organizations: readonly string[],
+    ttlMs = 3_600_000,
+    agoMs = 0,
+  ): Promise<UserFields> {
+    const secrets = this.identity.clusters['hub'];
+    const authority = loadAuthority(
+      { certificatePem: secrets?.caCertificatePem ?? '', keyPem: secrets?.caKeyPem ?? '' },
+      systemRandom,
+    );
+    const keys = await generateKey();
+    const pem = await authority.issueClient(Date.now() - agoMs, {
+      commonName,
+      organizations,
+      publicKeyPem: keys.publicKeyPem,
+      ttlMs,
+    });
+    return {
+      'client-certificate-data': Buffer.from(pem).toString('base64'),
+      'client-key-data': Buffer.from(keys.privateKeyPem).toString('base64'),
+    };
+  }
+
   /** A ServiceAccount of the hub, by a token of its own. */
   async userByServiceAccount(namespace: string, name: string): Promise<UserFields> {
     await this.admin(undefined, ['create', 'serviceaccount', name, '-n', namespace]);
@@ -283,8 +309,8 @@ export class TestFleet {
 
   /** Ends everything, the hub last, and removes the folder. */
   async stop(): Promise<void> {
-    for (const running of this.#running.toReversed()) await running.stop();
-    await Promise.all(this.#planes.map((plane) => plane.stop()));
+    await Promise.all(this.#running.filter((one) => one !== this.hub).map((one) => one.stop()));
+    await Promise.all([this.hub.stop(), ...this.#planes.map((plane) => plane.stop())]);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }

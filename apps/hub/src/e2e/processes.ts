@@ -6,6 +6,11 @@ import { promisify } from 'node:util';
 
 const root = join(import.meta.dirname, '../../../..');
 
+/** Prints a measured figure, so that a run of the tests is a record of them. */
+export function figure(text: string): void {
+  process.stdout.write(`figure: ${text}\n`);
+}
+
 /** What a program said, its exit code (128 for a signal), and how long it took. */
 export interface Said {
   readonly out: string;

@@ -1,6 +1,7 @@
 /** Requests as no well-behaved client sends them: bytes over TLS, HTTP/1.1. */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { connect } from 'node:tls';
 import type { TestFleet, UserFields } from './fixture.ts';
@@ -35,7 +36,7 @@ export async function sendBytes(fleet: TestFleet, user: UserFields, text: string
     ...tlsOf(user),
   });
   let received = '';
-  socket.setEncoding('latin1').on('data', (chunk: string) => (received += chunk));
+  socket.setEncoding('utf8').on('data', (chunk: string) => (received += chunk));
   socket.on('error', () => undefined);
   socket.setTimeout(3000, () => socket.destroy());
   await once(socket, 'secureConnect');
@@ -84,7 +85,7 @@ export async function ask(
     ...tlsOf(user),
   });
   call.end(options.body);
-  const [response] = (await once(call, 'response')) as [import('node:http').IncomingMessage];
+  const [response] = (await once(call, 'response')) as [IncomingMessage];
   let body = '';
   for await (const chunk of response.setEncoding('utf8')) body += chunk as string;
   const flat = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, String(value)]));
