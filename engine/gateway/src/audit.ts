@@ -1,6 +1,7 @@
 /** One line of JSON for every request, written when it is over. */
 import { header } from '@polyanthus/ground-http/headers';
 import type { ServerRequest } from '@polyanthus/ground-http/message';
+import { auditedUri } from '@polyanthus/kube-access/audit';
 import type { UserInfo } from '@polyanthus/kube-access/user';
 
 /** What is kept of one request; never a header, a body or a token. */
@@ -38,11 +39,6 @@ export interface AuditDraft {
   allowed: boolean;
   reason: string;
   status: number;
-}
-
-/** Query strings may carry tokens of their own (`?access_token=`): their values are left out. */
-function auditedUri(url: string): string {
-  return url.slice(0, 2_048).replaceAll(/([?&](?:access_token|token|api_key)=)[^&]*/gi, '$1…');
 }
 
 /** The line; `durationMs` is rounded to a tenth. */

@@ -36,3 +36,13 @@ export interface Decision {
   readonly denied?: boolean;
   readonly reason: string;
 }
+
+/** As authentication.k8s.io writes it in reviews, and audit.k8s.io in events. */
+export function userInfoJson(user: UserInfo): object {
+  return {
+    username: user.username,
+    ...(user.uid === undefined ? {} : { uid: user.uid }),
+    groups: [...user.groups],
+    ...(user.extra === undefined ? {} : { extra: user.extra }),
+  };
+}

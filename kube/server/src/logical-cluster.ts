@@ -12,7 +12,7 @@ import { createClusterIdentity, type ClusterIdentity } from './access/identity.t
 import { bootstrap } from './bootstrap/bootstrap.ts';
 import { Cluster } from './cluster.ts';
 import { CrdController } from './crd/controller.ts';
-import type { AuditSink } from './pipeline/audit.ts';
+import type { AuditSink } from '@polyanthus/kube-access/audit';
 import { createInFlight, defaultInFlight } from './pipeline/in-flight.ts';
 import { serveRequest } from './pipeline/serve.ts';
 import type { ResourceDefinition } from './registry/definition.ts';

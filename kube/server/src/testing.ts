@@ -11,7 +11,7 @@ import type { ApiObject } from './api-object.ts';
 import { createApiServer, type ApiServer } from './api-server.ts';
 import type { LogicalCluster } from './logical-cluster.ts';
 import { createMemoryStore } from './store/memory.ts';
-import type { AuditSink } from './pipeline/audit.ts';
+import type { AuditSink } from '@polyanthus/kube-access/audit';
 import type { KubeletDialer } from './kubelet-dialer.ts';
 import type { Store } from './store/store.ts';
 

@@ -1,6 +1,6 @@
 /** CertificateSigningRequests carry who asked; nobody can claim to be another. */
 import { objectAt, type ApiObject } from '../api-object.ts';
-import { userInfoJson } from '../reviews/self-subject-review.ts';
+import { userInfoJson } from '@polyanthus/kube-access/user';
 import type { Scope } from '../scope.ts';
 import type { Operation } from './plugin.ts';
 

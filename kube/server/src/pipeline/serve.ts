@@ -6,7 +6,7 @@ import { requestInfo, type RequestInfo } from '@polyanthus/kube-access/request-i
 import type { Attributes, UserInfo } from '@polyanthus/kube-access/user';
 import { impersonated, type Authenticate } from '../access/authentication.ts';
 import { errorAnswer, pageNotFound } from '../answers.ts';
-import { auditEvent, type AuditRecord, type AuditSink } from './audit.ts';
+import { auditEvent, type AuditRecord, type AuditSink } from '@polyanthus/kube-access/audit';
 import { whileOpen } from './while-open.ts';
 import type { Cluster } from '../cluster.ts';
 import { serveDocument } from '../documents.ts';

@@ -7,7 +7,7 @@ import { objectAt, textAt } from '../api-object.ts';
 import { readObject } from '../codec.ts';
 import { tokenIssuerName } from '../access/identity.ts';
 import type { Scope } from '../scope.ts';
-import { userInfoJson } from './self-subject-review.ts';
+import { userInfoJson } from '@polyanthus/kube-access/user';
 
 export async function tokenReview(scope: Scope): Promise<ServerResponse> {
   const review = await readObject(scope);

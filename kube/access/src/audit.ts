@@ -2,9 +2,7 @@
 import type { Context } from '@polyanthus/ground-base/context';
 import { headerAll } from '@polyanthus/ground-http/headers';
 import type { ServerRequest } from '@polyanthus/ground-http/message';
-import type { Attributes, Decision, UserInfo } from '@polyanthus/kube-access/user';
-import { microTimestamp } from '../api-object.ts';
-import { userInfoJson } from '../reviews/self-subject-review.ts';
+import { userInfoJson, type Attributes, type Decision, type UserInfo } from './user.ts';
 
 /** Takes the event, as JSON of audit.k8s.io/v1; bounded and never throwing is the receiver's duty. Bodies are never in it. */
 export type AuditSink = (event: Readonly<Record<string, unknown>>) => void;
@@ -33,7 +31,7 @@ export function auditEvent(ctx: Context, record: AuditRecord, code: number): Rea
     level: 'Metadata',
     auditID: record.id,
     stage: 'ResponseComplete',
-    requestURI: request.url,
+    requestURI: auditedUri(request.url),
     verb: record.verb,
     user: caller === undefined ? {} : userInfoJson(caller),
     ...(user === undefined || user === caller ? {} : { impersonatedUser: userInfoJson(user) }),
@@ -41,8 +39,8 @@ export function auditEvent(ctx: Context, record: AuditRecord, code: number): Rea
     ...(agent === undefined ? {} : { userAgent: agent }),
     ...(attributes?.kind === 'resource' ? { objectRef: objectRef(attributes) } : {}),
     responseStatus: { metadata: {}, code },
-    requestReceivedTimestamp: microTimestamp(record.receivedMs),
-    stageTimestamp: microTimestamp(ctx.clock.now()),
+    requestReceivedTimestamp: microTime(record.receivedMs),
+    stageTimestamp: microTime(ctx.clock.now()),
     ...(decision === undefined
       ? {}
       : {
@@ -58,4 +56,16 @@ function objectRef(attributes: Attributes & { readonly kind: 'resource' }): Reco
   const { resource, namespace, name, group, version, subresource } = attributes;
   const parts = { resource, namespace, name, apiGroup: group, apiVersion: version, subresource };
   return Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== ''));
+}
+
+/** metav1.MicroTime. */
+function microTime(ms: number): string {
+  return new Date(ms).toISOString().replace(/Z$/, '000Z');
+}
+
+const secretParameters = /([?&](?:access_token|token|api_key)=)[^&]*/gi;
+
+/** A URL as it may be written down: bounded, and the values of parameters that carry tokens left out. */
+export function auditedUri(url: string): string {
+  return url.slice(0, 2_048).replaceAll(secretParameters, '$1…');
 }
