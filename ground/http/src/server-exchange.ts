@@ -39,8 +39,7 @@ interface Writer {
   flushHeaders(): void;
   readonly destroyed: boolean;
   write(piece: Uint8Array, sent: () => void): boolean;
-  cork(): void;
-  uncork(): void;
+  readonly socket: Pick<Duplex, 'cork' | 'uncork'> | null;
   end(piece?: Uint8Array): unknown;
   once(event: string, listener: () => void): unknown;
 }
@@ -185,10 +184,8 @@ async function writeStream(
   body: AsyncIterable<Uint8Array>,
   declaredLength: number | undefined,
 ): Promise<void> {
-  // Head and what is already here of the body leave in one record; a head whose body waits leaves in this turn.
-  writer.cork();
+  gatherRecord(writer);
   writer.flushHeaders();
-  setImmediate(() => writer.uncork());
   const window = new WriteWindow(writer);
   const guarded = guardBody(ctx, body, { done: ignore, stopped: ignore }, declaredLength) as AsyncIterable<Uint8Array>;
   for await (const piece of guarded) {
@@ -196,6 +193,17 @@ async function writeStream(
     if (full !== undefined) await untilAborted(ctx, full);
   }
   writer.end();
+}
+
+/**
+ * Head and what is already here of the body leave in one record; a head whose body waits leaves in this turn. The socket
+ * is corked, never the answer: Node writes the last chunk of a corked answer before the chunks that it holds.
+ */
+function gatherRecord(writer: Writer): void {
+  if ('stream' in writer) return;
+  const { socket } = writer;
+  socket?.cork();
+  setImmediate(() => socket?.uncork());
 }
 
 /** The sender goes on with a body that nobody reads: it gets a while to see the answer, then the exchange is cut. */
