@@ -139,7 +139,12 @@ try {
   for (const swarm of swarms) swarm.open = 0;
   hub = await startRealHub(dataDir, port, flags);
   row('the killed hub serves again after', `${((performance.now() - killed) / 1000).toFixed(1)} s`);
+  const pids = swarms.map((swarm) => swarm.started.pid);
+  const spent = cpuSeconds(pids);
   await untilOpen(swarms, 'connected again after the kill', killed);
+  const perAgent = (seconds: number): string => `${((seconds / agents) * 1_000).toFixed(1)} ms`;
+  row('processor time for each return, hub with its start', perAgent(cpuSeconds([hub.process.pid])));
+  row('processor time for each return, agents', perAgent(cpuSeconds(pids) - spent));
   await sleep(10_000);
   await rest(hub, 'after the return', () => spread(hub));
   print(

@@ -45,6 +45,8 @@ export class Stalls {
 
   /** Resets the longest stalled above the limit; gives how many. Call it regularly and before a stream is opened. */
   enforce(): number {
+    // Asked before every request: while there are few readers nothing is looked at.
+    if (this.#readers.size <= this.#limits.stalledMax) return 0;
     const before = this.#clock.monotonic() - this.#limits.stalledAfterMs;
     const stalled = [...this.#readers].filter((reader) => reader.since !== undefined && reader.since <= before);
     const over = stalled
