@@ -231,3 +231,34 @@ describe('token reviews', () => {
     expect(await status(['bank'])).toMatchObject({ status: { authenticated: false } });
   });
 });
+
+test('an object grows by patches no further than a store of etcd takes', async () => {
+  await makeNamespace('large');
+  const url = '/api/v1/namespaces/large/configmaps';
+  const merge = 'application/merge-patch+json';
+  await grant('greta', [{ verbs: ['create', 'patch'], apiGroups: [''], resources: ['configmaps'] }], 'large');
+  expect((await as('greta', 'POST', url, { metadata: { name: 'a' } })).status).toBe(201);
+  const more = (key: string): Promise<ApiAnswer> =>
+    as('greta', 'PATCH', `${url}/a`, { data: { [key]: 'x'.repeat(1_000_000) } }, merge);
+  expect((await more('one')).status).toBe(200);
+  expect((await more('two')).body).toMatchObject({ code: 413, reason: 'RequestEntityTooLarge' });
+  const huge = { metadata: { name: 'b' }, data: { one: 'x'.repeat(2_000_000) } };
+  expect((await as('greta', 'POST', url, huge)).status).toBe(413);
+  expect((await as('greta', 'POST', `${url}?dryRun=All`, huge)).status).toBe(413);
+});
+
+test('a token is bound only to a pod that runs as its account', async () => {
+  await makeNamespace('bound');
+  const at = '/api/v1/namespaces/bound';
+  for (const name of ['one', 'two']) await admin('POST', `${at}/serviceaccounts`, { metadata: { name } });
+  const spec = { serviceAccountName: 'one', containers: [{ name: 'c', image: 'i' }] };
+  expect((await admin('POST', `${at}/pods`, { metadata: { name: 'p' }, spec })).status).toBe(201);
+  const boundObjectRef = { kind: 'Pod', apiVersion: 'v1', name: 'p' };
+  const ask = (account: string): Promise<ApiAnswer> =>
+    admin('POST', `${at}/serviceaccounts/${account}/token`, { spec: { boundObjectRef } });
+  expect((await ask('one')).status).toBe(201);
+  expect((await ask('two')).body).toMatchObject({
+    code: 400,
+    message: 'cannot bind token for serviceaccount "two" to pod running with different serviceaccount name.',
+  });
+});

@@ -97,15 +97,28 @@ async function insert(scope: Scope, key: string, object: ApiObject): Promise<Sto
     kind: 'put',
     key,
     expected: 0,
-    encode: (revision) => encodeAt(kept, revision),
+    encode: (revision) => fitting(kept, revision),
     index,
   });
   return result.ok ? result.object : undefined;
 }
 
+/** What etcd takes of one object (its --max-request-bytes): a body is bounded, but patches add up. */
+const objectBytesMax = 1_572_864;
+
+function fitting(object: ApiObject, revision: number): Uint8Array {
+  const bytes = encodeAt(object, revision);
+  if (bytes.length <= objectBytesMax) return bytes;
+  throw statusError(
+    'RequestEntityTooLarge',
+    `Request entity too large: ${object.kind} ${JSON.stringify(object.metadata.name)} would take ${bytes.length} bytes, limit is ${objectBytesMax}`,
+  );
+}
+
 /** An object that is shown but not stored. */
 function pretended(key: string, object: ApiObject, index: StoredObject['index'], revision: number): StoredObject {
-  const bytes = revision === 0 ? Buffer.from(JSON.stringify(object)) : encodeAt(object, revision);
+  const whole = fitting(object, revision);
+  const bytes = revision === 0 ? Buffer.from(JSON.stringify(object)) : whole;
   return { key, revision, createRevision: revision, bytes, index };
 }
 
@@ -250,7 +263,7 @@ async function swap(
     kind: 'put',
     key: stored.key,
     expected: stored.revision,
-    encode: (revision) => encodeAt(kept, revision),
+    encode: (revision) => fitting(kept, revision),
     index,
   });
   if (result.ok) return result.object;

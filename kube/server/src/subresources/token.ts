@@ -3,11 +3,12 @@ import type { ServerResponse } from '@polyanthus/ground-http/message';
 import { issueToken, tokenSeconds, type BoundObject } from '@polyanthus/kube-access/service-account-tokens';
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
-import { conflict, notFound } from '@polyanthus/kube-objects/status';
+import { conflict, notFound, statusError } from '@polyanthus/kube-objects/status';
 import { invalidObject } from '../invalid.ts';
 import { jsonAnswer } from '../answers.ts';
 import { objectAt, textAt, timestamp } from '../api-object.ts';
 import { readJsonBody } from '../codec.ts';
+import { parseStored } from '../encode.ts';
 import { tokenIssuerName } from '../access/identity.ts';
 import { isDryRun, type Scope } from '../scope.ts';
 import { storedOf } from '../verbs/get.ts';
@@ -69,6 +70,12 @@ function boundObject(scope: Scope, spec: JsonObject): BoundObject | undefined {
   const name = textAt(ref, 'name');
   const found = scope.cluster.find('', resource, kind === 'Node' ? '' : scope.namespace, name);
   if (found === undefined) throw notFound('', resource, name);
+  const runsAs = kind === 'Pod' ? textAt(objectAt(parseStored(found), 'spec'), 'serviceAccountName') : scope.name;
+  if (runsAs !== scope.name)
+    throw statusError(
+      'BadRequest',
+      `cannot bind token for serviceaccount ${JSON.stringify(scope.name)} to pod running with different serviceaccount name.`,
+    );
   const uid = found.index.uid ?? '';
   const wanted = textAt(ref, 'uid');
   if (wanted !== '' && wanted !== uid)
