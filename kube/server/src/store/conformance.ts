@@ -3,28 +3,12 @@ import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '@polyanthus/ground-base/clock';
 import { background, withCancel } from '@polyanthus/ground-base/context';
+import { createVirtualClock, type VirtualClock } from '@polyanthus/ground-testing/virtual-clock';
 import type { HistoryLimits } from './history.ts';
 import type { Store, StoredObject, StoreEvent, WriteResult } from './store.ts';
 
 export interface StoreUnderTest {
   open(options: { readonly clock: Clock; readonly history?: HistoryLimits }): Promise<Store>;
-}
-
-/** Time stands still until `advance`. */
-export class HandClock implements Clock {
-  #now = 0;
-  now(): number {
-    return this.#now;
-  }
-  monotonic(): number {
-    return this.#now;
-  }
-  after(): { cancel(): void } {
-    return { cancel: () => undefined };
-  }
-  advance(ms: number): void {
-    this.#now += ms;
-  }
 }
 
 const ctx = background();
@@ -51,10 +35,10 @@ export function textOf(object: StoredObject | undefined): string | undefined {
 export function describeStore(name: string, make: () => StoreUnderTest, numRuns: number): void {
   describe(name, () => {
     let store: Store;
-    let clock: HandClock;
+    let clock: VirtualClock;
     const get = (): Store => store;
     beforeEach(async () => {
-      clock = new HandClock();
+      clock = createVirtualClock({ startMs: 0 });
       store = await make().open({ clock });
     });
     afterEach(() => store.close());
@@ -213,7 +197,7 @@ function describeWatches(store: () => Store): void {
   });
 }
 
-function describeHistory(store: () => Store, clock: () => HandClock, make: () => StoreUnderTest): void {
+function describeHistory(store: () => Store, clock: () => VirtualClock, make: () => StoreUnderTest): void {
   test('what is compacted can be neither watched nor read, what comes after can', async () => {
     for (const name of ['a', 'b', 'c']) await put(store(), `c/g/r/n/${name}`);
     await store().compact(ctx, 2);
@@ -232,7 +216,7 @@ function describeHistory(store: () => Store, clock: () => HandClock, make: () =>
     expect(store().pin(1, 1000)).toBe(true);
     await store().compact(ctx, 3);
     expect(store().compactedRevision).toBe(1);
-    clock().advance(1000);
+    await clock().advance(1000);
     await store().compact(ctx, 3);
     expect(store().compactedRevision).toBe(3);
     expect(store().pin(1, 1000)).toBe(false);
@@ -243,7 +227,7 @@ function describeHistory(store: () => Store, clock: () => HandClock, make: () =>
       { maxEvents: 16, maxBytes: 1e9 },
       { maxEvents: 1e9, maxBytes: 16 * 520 },
     ]) {
-      const small = await make().open({ clock: new HandClock(), history });
+      const small = await make().open({ clock: createVirtualClock({ startMs: 0 }), history });
       small.pin(0, 1000);
       for (let index = 0; index < 200; index++) await put(small, `c/g/r/n/${index}`);
       const kept = small.revision - small.compactedRevision;
@@ -288,7 +272,7 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
 async function checkModel(make: () => StoreUnderTest, numRuns: number): Promise<void> {
   await fc.assert(
     fc.asyncProperty(fc.array(commands, { maxLength: 40 }), async (list) => {
-      const store = await make().open({ clock: new HandClock() });
+      const store = await make().open({ clock: createVirtualClock({ startMs: 0 }) });
       try {
         const model = new Model(store);
         for (const command of list) await model.run(command);

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
-import { describeStore, HandClock, put } from './conformance.ts';
+import { createVirtualClock } from '@polyanthus/ground-testing/virtual-clock';
+import { describeStore, put } from './conformance.ts';
 import { createMemoryStore } from './memory.ts';
 
 describeStore('the memory store', () => ({ open: (options) => Promise.resolve(createMemoryStore(options)) }), 300);
 
 test('one watcher that throws does not keep others from hearing', async () => {
-  const store = createMemoryStore({ clock: new HandClock() });
+  const store = createMemoryStore({ clock: createVirtualClock({ startMs: 0 }) });
   const uncaught = new Promise((resolve) => process.once('uncaughtException', resolve));
   const heard: number[] = [];
   store.watch('', 0, () => {
@@ -18,7 +19,7 @@ test('one watcher that throws does not keep others from hearing', async () => {
 });
 
 test('stays in order with many objects and clusters', async () => {
-  const store = createMemoryStore({ clock: new HandClock() });
+  const store = createMemoryStore({ clock: createVirtualClock({ startMs: 0 }) });
   const keys = Array.from(
     { length: 10_000 },
     (_, index) => `c${index % 50}/g/r${index % 3}/n/x${(index * 7919) % 10_007}`,

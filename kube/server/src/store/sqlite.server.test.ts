@@ -7,7 +7,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { background } from '@polyanthus/ground-base/context';
-import { describeStore, HandClock, put, remove, textOf } from './conformance.ts';
+import { createVirtualClock } from '@polyanthus/ground-testing/virtual-clock';
+import { describeStore, put, remove, textOf } from './conformance.ts';
 import { defectOf, Disk, openImage, readRecording, statesOf, type Operation } from './crash-model.ts';
 import { exportStore, importStore } from './backup.ts';
 import { openSqliteStore } from './sqlite.ts';
@@ -24,7 +25,7 @@ beforeEach(async () => {
 afterEach(() => rm(scratch, { recursive: true }));
 
 function open(at = directory, options: Partial<Parameters<typeof openSqliteStore>[1]> = {}): Promise<Store> {
-  return openSqliteStore(ctx, { directory: at, clock: new HandClock(), ...options });
+  return openSqliteStore(ctx, { directory: at, clock: createVirtualClock({ startMs: 0 }), ...options });
 }
 
 let opened = 0;
