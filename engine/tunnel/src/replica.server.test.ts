@@ -133,6 +133,21 @@ describe('a replica without the tunnel', () => {
     await expect(body.next()).rejects.toMatchObject({ code: 'ConnectionBroken' });
   });
 
+  it('is told of a broken connection when the tunnel at the other replica dies before the answer', async () => {
+    const { a, b, connect } = await twoReplicas();
+    const asked = Promise.withResolvers<void>();
+    const agent = connect(b, async () => {
+      asked.resolve();
+      return new Promise(() => undefined);
+    });
+    await tunnelOf(ctx, b);
+    const answer = a.hub.transportTo('uid-1').request(ctx, at('/'));
+    const seen = expect(answer).rejects.toMatchObject({ code: 'ConnectionBroken' });
+    await asked.promise;
+    await agent.stop();
+    await seen;
+  });
+
   it('follows the tunnel when the agent arrives elsewhere', async () => {
     const { a, b, connect } = await twoReplicas();
     const agent = connect(b, async () => ({ status: 200, headers: {}, body: Buffer.from('by b') }));

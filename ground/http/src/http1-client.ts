@@ -35,17 +35,16 @@ const maxFreeSockets = 512;
 export function createHttp1Client(dial: Dialer, at: { readonly address: string; readonly host: string }): Http1Client {
   const pool = new DialingAgent(dial, true);
   const fresh = new DialingAgent(dial, false);
-  const once = (ctx: Context, request: HttpRequest): Promise<HttpResponse> =>
-    exchange(ctx, request, { agent: pool, ...at });
   return {
     request: async (ctx, request) => {
       try {
-        return await once(ctx, request);
+        return await exchange(ctx, request, { agent: pool, ...at });
       } catch (error) {
         // A pooled connection that the server had just closed: nothing was read, and the request changes nothing.
         if (!(error instanceof StaleConnection)) throw error;
         if (!repeatable(request)) throw error.reason;
-        return once(ctx, request);
+        // On a connection of its own: when the server has died, all of the pool are stale.
+        return exchange(ctx, request, { agent: fresh, ...at });
       }
     },
     upgrade: (ctx, request) => upgrade(ctx, request, { agent: fresh, ...at }),

@@ -21,6 +21,8 @@ export interface Caller {
   readonly token: string;
 }
 
+/** Longer than any time that is measured: without an answer by then a request has been lost. */
+const answerTimeoutMs = 20_000;
 const resets: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 
 /** One GET. `whole` judges a body that came to its end. */
@@ -32,21 +34,33 @@ export function get(caller: Caller, agent: Agent, path: string, whole: (body: st
     const failed = (error: NodeJS.ErrnoException): void =>
       end(resets.has(error.code ?? '') ? 'reset' : 'other', `${error.code ?? ''} ${error.message}`);
     const { port, caPem, token } = caller;
-    const options = { host: '127.0.0.1', port, path, ca: caPem, agent, headers: { authorization: `Bearer ${token}` } };
+    const headers = { authorization: `Bearer ${token}` };
+    const signal = AbortSignal.timeout(answerTimeoutMs);
+    const options = { host: '127.0.0.1', port, path, ca: caPem, agent, headers, signal };
     const call = request(options, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => (body += text));
       response.once('error', failed);
+      response.once('close', () => end('other', 'closed without end or error'));
       response.once('end', () => {
         if (!response.complete) end('reset', 'cut in the middle of the answer');
         else if (response.statusCode === 503) end('503', body);
         else if (response.statusCode !== 200) end('other', `${response.statusCode} ${body.slice(0, 300)}`);
-        else end(whole(body) ? '200' : 'wrong', body.slice(0, 300));
+        else end(judged(body, whole) ? '200' : 'wrong', `${body.length} characters: ${body.slice(0, 300)}`);
       });
     });
     call.once('error', failed);
     call.end();
   });
+}
+
+/** A body that cannot be read is as wrong as one with other contents. */
+function judged(body: string, whole: (body: string) => boolean): boolean {
+  try {
+    return whole(body);
+  } catch {
+    return false;
+  }
 }
 
 /** Requests at a steady rate, whatever becomes of those before. */
