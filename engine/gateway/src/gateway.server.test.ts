@@ -1,7 +1,8 @@
 import { background, withCancel } from '@polyanthus/ground-base/context';
 import { readBody } from '@polyanthus/ground-http/body';
 import { headerAll } from '@polyanthus/ground-http/headers';
-import type { Body, Handler, HttpResponse } from '@polyanthus/ground-http/message';
+import type { Body, Handler, HttpResponse, Peer } from '@polyanthus/ground-http/message';
+import type { UserInfo } from '@polyanthus/kube-access/user';
 import type { Status } from '@polyanthus/kube-objects/status';
 import { until } from '@polyanthus/engine-tunnel/testing';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -312,9 +313,39 @@ describe('limits', () => {
     expect(await text((await first).body)).toBe('ok');
     expect(await text((await gateway.client().request(ctx, atMember('/api'))).body)).toBe('ok');
   });
+
+  it("is counted at the hub's own API too", async () => {
+    const gate = Promise.withResolvers<void>();
+    const gateway = await start(mirror, {
+      hubApi: async () => {
+        await gate.promise;
+        return { status: 200, headers: {}, body: null };
+      },
+      gateway: { limits: { inFlight: 100, inFlightPerMembership: 0, inFlightPerUser: 1 } },
+    });
+    const asked = { ...atMember(''), url: '/api/v1/pods?watch=1' };
+    const answers = [gateway.client().request(ctx, asked), gateway.client().request(ctx, asked)];
+    expect((await Promise.race(answers)).status).toBe(429);
+    gate.resolve();
+    expect((await Promise.all(answers)).map((answer) => answer.status)).toEqual(expect.arrayContaining([200, 429]));
+  });
 });
 
 describe('audit', () => {
+  it('names whom the token names when there is a client certificate too, as the API does', async () => {
+    const certificates: unknown[] = [];
+    const authenticate = async (_ctx: unknown, { peer }: { readonly peer: Peer }): Promise<UserInfo> => {
+      certificates.push(peer.certificate);
+      return { username: 'ana', groups: [] };
+    };
+    const gateway = await start(mirror, { gateway: { authenticate } });
+    const peer = { address: 'test', certificate: new Uint8Array(1) };
+    const asked = { method: 'GET', url: '/version', body: null, peer };
+    await gateway.gateway.handler(ctx, { ...asked, headers: {} });
+    await gateway.gateway.handler(ctx, { ...asked, headers: { authorization: 'Bearer x' } });
+    expect(certificates).toEqual([peer.certificate, undefined]);
+  });
+
   it('has one line for every request, refused ones too, without secrets', async () => {
     const gateway = await start(mirror);
     const client = gateway.client();

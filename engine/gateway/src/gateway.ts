@@ -122,7 +122,7 @@ class GatewayServer {
       throw statusError('BadRequest', 'the request names more than one host');
     if (upgrade !== undefined && !protocols.has(upgrade.toLowerCase()))
       throw statusError('BadRequest', `switching to ${upgrade} is not served`);
-    const user = await this.#options.authenticate(ctx, request);
+    const user = await this.#options.authenticate(ctx, withOneCredential(request));
     served.draft.user = user;
     return route.kind === 'hub'
       ? this.#hub(ctx, served, user)
@@ -133,6 +133,7 @@ class GatewayServer {
     const { request, draft } = served;
     const byCertificate = request.peer.certificate !== undefined && request.headers['authorization'] === undefined;
     const { transport, identity } = this.#options.hubApi(request, byCertificate ? user : undefined);
+    served.onEnd.push(this.#inFlight.enter(user.username));
     draft.allowed = true;
     draft.reason = "judged by the hub's API";
     return this.#send(ctx, transport, hubRequest(request, identity), served.upgrade);
@@ -203,6 +204,13 @@ class GatewayServer {
     const warn = known.httpStatus === 503 || (known.httpStatus === 404 && served.draft.membership !== undefined);
     return statusAnswer(known, { warn });
   }
+}
+
+/** A token counts before a certificate, since the hub's API sees the token alone: both must mean the same user. */
+function withOneCredential(request: ServerRequest): ServerRequest {
+  if (request.headers['authorization'] === undefined) return request;
+  const { certificate: _unused, ...peer } = request.peer;
+  return { ...request, peer };
 }
 
 /** Nobody is there to get an answer; the status is for the audit line (nginx's number for it). */

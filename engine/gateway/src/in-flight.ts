@@ -24,13 +24,15 @@ export class InFlight {
     this.#limits = limits;
   }
 
-  /** Takes a place everywhere, or throws TooManyRequests (StatusError) that names what is full. Give back once. */
-  enter(username: string, membership: string): () => void {
+  /** Takes a place everywhere (without a membership: for the hub's own API), or throws TooManyRequests (StatusError) that names what is full. Give back once. */
+  enter(username: string, membership?: string): () => void {
     const places = [
       { key: '', limit: this.#limits.inFlight, what: 'the gateway has' },
       { key: `user ${username}`, limit: this.#limits.inFlightPerUser, what: `user "${username}" has` },
-      { key: `member ${membership}`, limit: this.#limits.inFlightPerMembership, what: `membership ${membership} has` },
     ];
+    const ofMember = this.#limits.inFlightPerMembership;
+    if (membership !== undefined)
+      places.push({ key: `member ${membership}`, limit: ofMember, what: `membership ${membership} has` });
     const full = places.find(({ key, limit }) => (this.#counts.get(key) ?? 0) >= limit);
     if (full !== undefined) {
       throw statusError(
