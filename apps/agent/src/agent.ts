@@ -5,8 +5,9 @@ import { systemRandom } from '@polyanthus/ground-base/random';
 import { productVersion } from '@polyanthus/ground-base/version';
 import { createTransport } from '@polyanthus/ground-http/node-client';
 import { proxyEnvironment } from '@polyanthus/ground-http/proxy';
-import type { Transport } from '@polyanthus/ground-http/message';
+import type { HeaderValues, Transport } from '@polyanthus/ground-http/message';
 import { runTunnelAgent } from '@polyanthus/engine-tunnel/agent';
+import { signAgentProof } from '@polyanthus/engine-tunnel/agent-proof';
 import { createClient } from '@polyanthus/kube-client/rest';
 import { namespaces } from '@polyanthus/kube-kinds/core';
 import { runFleetRole } from './fleet-role.ts';
@@ -49,11 +50,12 @@ const startRetry: RetryPolicy = {
  */
 export async function runAgent(ctx: Context, options: AgentOptions): Promise<void> {
   const ca = options.hubCaPem === '' ? {} : { ca: options.hubCaPem };
-  const reach = (tls: object): Transport =>
+  const reach = (tls: object, headers?: () => Promise<HeaderValues>): Transport =>
     createTransport({
       baseUrl: options.hubUrl,
       tls: { ...ca, ...tls },
       proxyEnvironment: proxyEnvironment(options.env),
+      ...(headers === undefined ? {} : { headers }),
     });
   const hub = reach({});
   const identity = await untilEnrolled(ctx, options, hub);
@@ -61,7 +63,11 @@ export async function runAgent(ctx: Context, options: AgentOptions): Promise<voi
   if (options.roles.includes('tunnel')) runs.push(runTunnelRole(ctx, options, hub, identity));
   if (options.roles.includes('fleet')) {
     const { member, fleet, membership } = options;
-    const reachAs = (): Transport => reach(identity.tls());
+    // The certificate by TLS, and a proof of it for a proxy that ends TLS on the way.
+    const proof = async (): Promise<HeaderValues> => ({
+      authorization: signAgentProof(ctx.clock.now(), { hubId: identity.hubId, ...(await identity.credentials()) }),
+    });
+    const reachAs = (): Transport => reach(identity.tls(), proof);
     runs.push(runFleetRole(ctx, { identity, reach: reachAs, member, fleet, membership, renewBeforeMs }));
   }
   await Promise.all(runs);

@@ -9,6 +9,7 @@ import { agentSubjects } from '@polyanthus/domains-fleet/agent-manifest';
 import { createEnrolmentStore } from '@polyanthus/domains-fleet/enrolment';
 import type { GatewayAudit } from '@polyanthus/engine-gateway/audit';
 import { createGateway, type Gateway } from '@polyanthus/engine-gateway/gateway';
+import { withProvenCertificate } from '@polyanthus/engine-tunnel/agent-proof';
 import {
   createEnrolmentHandler,
   createRenewal,
@@ -68,9 +69,9 @@ export async function createFront(ctx: Context, options: FrontOptions): Promise<
     directory: replicas.directory,
     tunnels: () => tunnels,
   });
+  const agents = { hubId: options.hubId, agentCaPems: [options.agentCa.certificatePem] };
   const tunnels: TunnelHub = createTunnelHub(ctx, {
-    hubId: options.hubId,
-    agentCaPems: [options.agentCa.certificatePem],
+    ...agents,
     store: enrolment.store,
     directory: replicas.directory,
     random: systemRandom,
@@ -99,7 +100,9 @@ export async function createFront(ctx: Context, options: FrontOptions): Promise<
   return {
     tunnels,
     onFault: door.fault,
-    handler: frontHandler(tunnels, createEnrolmentHandler(enrolment), gateway.handler),
+    handler: frontHandler(tunnels, createEnrolmentHandler(enrolment), (inner, request) =>
+      gateway.handler(inner, withProvenCertificate(inner, request, agents)),
+    ),
     close: async (drainMs) => {
       await drain(ctx, tunnels, drainMs);
       await connections.settled();
