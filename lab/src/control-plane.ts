@@ -64,7 +64,11 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const [client = 0, peer = 0, port = 0] = await freePorts(3);
   const children: ChildProcess[] = [];
   const start = (path: string, args: readonly string[]): ChildProcess => {
-    const child = spawn(path, [...args], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+    // It ends with this process, however that ends: a test run that is killed leaves nothing behind.
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', path, ...args], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     let tail = '';
     child.stderr?.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-4000)));
     child.on(
