@@ -121,13 +121,21 @@ export function asChallenge(value: unknown): Challenge {
   return { versions, nonce };
 }
 
-const helloTexts = ['agentVersion', 'instance', 'membership', 'nonce', 'certificatePem', 'signature'] as const;
+const helloNames = ['agentVersion', 'instance', 'membership', 'nonce'] as const;
+const helloProofs = ['certificatePem', 'signature'] as const;
+/** Characters of what is written into logs and objects; `fleet/name` is at most 127. */
+const helloNameMax = 256;
+const isText = (value: unknown, charactersMax: number): boolean =>
+  typeof value === 'string' && value.length <= charactersMax;
 
 /** Likewise for the agent's answer. */
 export function asHello(value: unknown): Hello {
   const all = fields(value);
-  if (!isVersions(all['versions']) || !helloTexts.every((name) => typeof all[name] === 'string'))
-    throw misshapen('hello');
+  const whole =
+    isVersions(all['versions']) &&
+    helloNames.every((name) => isText(all[name], helloNameMax)) &&
+    helloProofs.every((name) => isText(all[name], messageBytesMax));
+  if (!whole) throw misshapen('hello');
   return all as unknown as Hello;
 }
 

@@ -61,6 +61,14 @@ function hello(hubNonce: string): Hello {
 const der = (pem: string): Uint8Array => Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64');
 
 describe('the first words', () => {
+  it('hold short names alone: they are logged, audited and kept in the Membership', () => {
+    for (const name of ['agentVersion', 'instance', 'membership', 'nonce'] as const)
+      expect(() => asHello({ ...hello('n'), [name]: 'x'.repeat(257) })).toThrow(
+        expect.objectContaining({ code: 'TunnelProtocol' }),
+      );
+    expect(asHello({ ...hello('n'), agentVersion: 'x'.repeat(256) }).agentVersion).toHaveLength(256);
+  });
+
   it('let the right agent in, by its nonce, and by its certificate too where TLS brings it', async () => {
     expect(await greet(hello)).toMatchObject({ accepted: true, membershipUid: 'uid-1', version: 1 });
     expect(await greet(hello, { address: 'test', certificate: der(testAgents.first.certificatePem) })).toMatchObject({
