@@ -41,6 +41,8 @@ export function agentRoles(member: {
           verbs: [...keep, 'delete'],
         },
         { apiGroups: ['rbac.authorization.k8s.io'], resources: ['clusterroles'], verbs: ['bind'] },
+        // To count them; what a node is reaches nobody.
+        { apiGroups: [''], resources: ['nodes'], verbs: ['list'] },
       ],
     },
   ];

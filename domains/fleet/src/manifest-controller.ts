@@ -32,7 +32,7 @@ const rbac = 'rbac.authorization.k8s.io';
 export const manifestControllerSpec: ControllerSpec = {
   name: 'membership-manifest',
   inputs: [memberships],
-  outputs: [membershipManifests, roles, roleBindings],
+  outputs: [membershipManifests, memberships, roles, roleBindings],
   rbac: [
     {
       apiGroups: [fleetGroup],
@@ -49,6 +49,7 @@ export const manifestControllerSpec: ControllerSpec = {
       resources: ['roles', 'rolebindings'],
       verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
     },
+    { apiGroups: [fleetGroup], resources: ['memberships/status'], verbs: ['patch'] },
     // Held only to be handed to agents, so that neither `bind` nor `escalate` is needed.
     { apiGroups: [fleetGroup], resources: ['membershipmanifests/status'], verbs: ['patch'] },
   ],
@@ -109,6 +110,17 @@ async function reconcile(ctx: Context, scope: Scope, key: string): Promise<void>
   const { role, binding } = agentRight(membership);
   await applyIfChanged(ctx, scope, roles, scope.roles, role);
   await applyIfChanged(ctx, scope, roleBindings, scope.roleBindings, binding);
+  await showNodeCount(ctx, scope, membership);
+}
+
+/** The agent may write its manifest's status alone: what it counted is carried over to the Membership here. */
+async function showNodeCount(ctx: Context, scope: Scope, membership: Membership): Promise<void> {
+  const { name = '', namespace, uid } = membership.metadata;
+  const nodeCount = scope.manifests.get(joinKey(namespace, name))?.status?.nodeCount;
+  if (nodeCount === undefined || nodeCount === membership.status?.kubernetes?.nodeCount) return;
+  const body = { metadata: { uid }, status: { kubernetes: { nodeCount } } };
+  const options = { fieldManager, subresource: 'status' };
+  await scope.env.hubClient.patch(ctx, memberships, { namespace, name }, { type: 'merge', body }, options);
 }
 
 function ownerOf(membership: Membership): NonNullable<KubeObject['metadata']['ownerReferences']>[number] {

@@ -6,7 +6,7 @@ import type { Context } from '@polyanthus/ground-base/context';
 import type { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import type { Random } from '@polyanthus/ground-base/random';
 import type { KubeClient } from '@polyanthus/kube-client/client';
-import { clusterRoleBindings, namespaces, roleBindings } from '@polyanthus/kube-kinds/core';
+import { clusterRoleBindings, namespaces, nodes, roleBindings } from '@polyanthus/kube-kinds/core';
 import { membershipManifests, type MembershipManifest } from '@polyanthus/kube-kinds/own/fleet';
 import { fieldManager, fleetLabel } from '@polyanthus/kube-kinds/own/ownership';
 import { runController, type ReconcileResult } from '@polyanthus/kube-runtime/controller';
@@ -74,17 +74,34 @@ async function reconcile(
   const done = await actuate(ctx, options.memberClient, options.fleet, manifest.spec);
   if (done.applied.length + done.removed.length > 0)
     ctx.log.info('member made as its manifest says', { applied: done.applied, removed: done.removed });
-  if (manifest.status?.observedGeneration !== manifest.metadata.generation)
-    await report(ctx, options, manifest, done.refused);
+  const nodeCount = await countNodes(ctx, options.memberClient);
+  const { observedGeneration, nodeCount: knownCount } = manifest.status ?? {};
+  if (observedGeneration !== manifest.metadata.generation || (nodeCount !== undefined && nodeCount !== knownCount))
+    await report(ctx, options, manifest, { refused: done.refused, nodeCount });
   return { requeueAfterMs: roundMs };
+}
+
+/** One node is read, the API counts the rest; undefined when it does not, or the agent may not ask. */
+async function countNodes(ctx: Context, memberClient: KubeClient): Promise<number | undefined> {
+  try {
+    const { items, metadata } = await memberClient.list(ctx, nodes, { limit: 1 });
+    const more = metadata.continue !== undefined && metadata.continue !== '';
+    return more && metadata.remainingItemCount === undefined
+      ? undefined
+      : items.length + (metadata.remainingItemCount ?? 0);
+  } catch (error) {
+    ctx.log.debug('the nodes of the member could not be counted', { error });
+    return undefined;
+  }
 }
 
 async function report(
   ctx: Context,
   options: MemberControllerOptions,
   manifest: MembershipManifest,
-  refused: readonly string[],
+  found: { readonly refused: readonly string[]; readonly nodeCount: number | undefined },
 ): Promise<void> {
+  const { refused, nodeCount } = found;
   const generation = manifest.metadata.generation ?? 0;
   const counts = `${manifest.spec.namespaces.length} namespaces, ${manifest.spec.bindings.length} bindings`;
   const whole = refused.length === 0;
@@ -97,6 +114,7 @@ async function report(
   };
   const status = {
     observedGeneration: generation,
+    ...(nodeCount === undefined ? {} : { nodeCount }),
     conditions: setCondition(manifest.status?.conditions, applied, ctx.clock.now()),
   };
   const key = { namespace: options.fleet, name: options.membership };

@@ -124,6 +124,8 @@ export interface MembershipManifest extends KubeObject {
   readonly status?: {
     /** metadata.generation that the member has in full. */
     readonly observedGeneration?: number;
+    /** Nodes of the member when the agent last looked. */
+    readonly nodeCount?: number;
     readonly conditions?: readonly Condition[];
   };
 }
