@@ -42,7 +42,8 @@ function scalar(value: YamlValue, indent: string): string {
   if (value === null || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
   if (typeof value !== 'number') return isList(value) ? '[]' : '{}';
   if (!Number.isFinite(value)) throw new RangeError(`${value} is not a JSON number`);
-  return String(value);
+  // Digits alone beyond 2^53 are read back as an exact integer, which a double of that size is not.
+  return Number.isInteger(value) && !Number.isSafeInteger(value) ? value.toExponential() : String(value);
 }
 
 const indicators = /^[-?:,[\]{}#&*!|>'"%@`\s]|^\.\.\./;

@@ -180,6 +180,10 @@ describe('writing', () => {
     );
   });
 
+  it.each([2 ** 53, -(2 ** 53), 1e20, 2 ** 53 - 1, 1e21, -0.5])('reads back the double %s', (double) => {
+    expect(parseYaml(dumpYaml(double))).toBe(double);
+  });
+
   it('looks as kubectl prints', () => {
     const text = dumpYaml({
       apiVersion: 'v1',

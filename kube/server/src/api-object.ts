@@ -69,10 +69,5 @@ export function timestamp(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
-/** The same with microseconds (metav1.MicroTime). */
-export function microTimestamp(ms: number): string {
-  return new Date(ms).toISOString().replace(/Z$/, '000Z');
-}
-
 /** What a rule of a kind finds wrong; none means it is fine. */
 export type Faults = readonly StatusCause[];
