@@ -42,7 +42,11 @@ export async function startNginx(fleet: TestFleet): Promise<Nginx> {
   const configuration = join(folder, 'nginx.conf');
   await writeFile(configuration, configurationOf(folder, fleet.port, l4, l7));
   const running = start(program, ['-p', folder, '-c', configuration, '-e', join(folder, 'error.log')]);
-  await until(5000, () => existsSync(join(folder, 'pid')), running.said);
+  await until(
+    5000,
+    () => existsSync(join(folder, 'pid')),
+    () => running.said(),
+  );
   return { l4Url: `https://127.0.0.1:${l4}`, l7Url: `https://127.0.0.1:${l7}`, l7CaFile, stop: () => running.stop() };
 }
 
