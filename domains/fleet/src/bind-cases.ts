@@ -16,13 +16,7 @@ import type { ResourceType } from '@polyanthus/kube-objects/resource';
 
 const rbac = 'rbac.authorization.k8s.io';
 const namespace = 'default';
-const kinds: readonly ResourceType[] = [
-  memberships,
-  scopes,
-  fleetNamespaces,
-  fleetRoleBindings,
-  membershipBindings,
-];
+const kinds: readonly ResourceType[] = [memberships, scopes, fleetNamespaces, fleetRoleBindings, membershipBindings];
 
 /** The fleet's kinds; throws until all are served: call it again, or through `vi.waitFor`. */
 export async function serveFleetKinds(ctx: Context, admin: KubeClient): Promise<void> {

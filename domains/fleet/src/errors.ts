@@ -2,7 +2,8 @@ import { defineErrors } from '@polyanthus/ground-base/errors';
 
 export const fleetErrors = defineErrors({
   CredentialsRefused: {
-    meaning: 'An API server does not accept the credentials of a kubeconfig: they are wrong, expired, or another one\'s.',
+    meaning:
+      "An API server does not accept the credentials of a kubeconfig: they are wrong, expired, or another one's.",
     next: 'Sign in again, or name another context; compare the clocks when a certificate or a token was just made.',
   },
   NotClusterAdmin: {
