@@ -37,6 +37,8 @@ export interface LeaseDirectory extends TunnelDirectory {
 const label = 'fleet.polyanthus.dev/hub-replica';
 const urlAnnotation = 'fleet.polyanthus.dev/internal-url';
 const claimAttempts = 8;
+/** A Lease is removed when it is dead for this many times `deadAfterMs`: 5 minutes. */
+const forgetAfter = 20;
 
 /** Builds it; nothing is alive before the first round of `run`. */
 export function createLeaseDirectory(options: LeaseDirectoryOptions): LeaseDirectory {
@@ -96,6 +98,17 @@ class Leases {
     this.alive.clear();
     const deadAfterMs = this.#options.deadAfterMs ?? 15_000;
     for (const [replica, seen] of this.#seen) if (nowMs - seen.atMs < deadAfterMs) this.alive.set(replica, seen);
+    for (const lease of items) await this.#forgetDead(ctx, lease, nowMs);
+  }
+
+  /** Pods never come again under a name: what a killed one left is removed, unless it is renewed at this moment. */
+  async #forgetDead(ctx: Context, lease: Lease, nowMs: number): Promise<void> {
+    const seen = this.#seen.get(lease.spec?.holderIdentity ?? '');
+    const { namespace, name = '', uid = '', resourceVersion = '' } = lease.metadata;
+    if (seen === undefined || nowMs - seen.atMs < forgetAfter * (this.#options.deadAfterMs ?? 15_000)) return;
+    await this.#options.client
+      .delete(ctx, leases, { namespace, name }, { preconditions: { uid, resourceVersion } })
+      .catch((error: unknown) => ctx.log.debug('the Lease of a dead replica was not removed', { name, error }));
   }
 
   /** The clocks of replicas are not compared: a Lease lives while we see it change. */
