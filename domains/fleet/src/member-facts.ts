@@ -1,9 +1,9 @@
 /** What registering must know of a cluster before it changes anything there (facts/fleet.md 1.2, register's order). */
-import type { Context } from '@polyanthus/ground-base/context';
+import { sleep, withTimeout, type Context } from '@polyanthus/ground-base/context';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { customResourceDefinitions, namespaces } from '@polyanthus/kube-kinds/core';
 import { inClusterMemberships } from '@polyanthus/kube-kinds/own/fleet';
-import { isOwned } from '@polyanthus/kube-kinds/own/ownership';
+import { agentNamespace, isOwned } from '@polyanthus/kube-kinds/own/ownership';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import { resourceType } from '@polyanthus/kube-objects/resource';
 import { isStatus } from '@polyanthus/kube-objects/status';
@@ -43,13 +43,31 @@ export interface MemberFacts {
 const jwksAccept = 'application/jwk-set+json, application/json;q=0.9';
 
 const lockCrdName = 'memberships.hub.gke.io';
+const leftoversTimeoutMs = 120_000;
 
 /** Reads all facts; the first that cannot be read says why registering cannot go on. */
 export async function readMemberFacts(ctx: Context, memberClient: KubeClient): Promise<MemberFacts> {
   await requireAdmin(ctx, memberClient);
+  await untilLeftoversGone(ctx, memberClient);
   const externalId = (await memberClient.get(ctx, namespaces, { name: 'kube-system' })).metadata.uid ?? '';
   const version = (await memberClient.getJson<{ readonly gitVersion: string }>(ctx, '/version')).gitVersion;
   return { externalId, version, ...(await readIssuer(ctx, memberClient)), lock: await readLock(ctx, memberClient) };
+}
+
+/**
+ * Waits while what an earlier membership left is being deleted: an apply to it would be accepted, and be gone with it.
+ * Throws DeadlineExceeded, which names what does not end.
+ */
+async function untilLeftoversGone(ctx: Context, memberClient: KubeClient): Promise<void> {
+  const leftovers: readonly (readonly [string, (inner: Context) => Promise<KubeObject>])[] = [
+    [`namespace ${agentNamespace}`, (inner) => memberClient.get(inner, namespaces, { name: agentNamespace })],
+    [lockCrdName, (inner) => memberClient.get(inner, customResourceDefinitions, { name: lockCrdName })],
+  ];
+  for (const [name, read] of leftovers) {
+    await withTimeout(ctx, leftoversTimeoutMs, `waiting for the end of the deletion of ${name}`, async (inner) => {
+      while ((await orUndefined(read(inner)))?.metadata.deletionTimestamp !== undefined) await sleep(inner, 250);
+    });
+  }
 }
 
 async function requireAdmin(ctx: Context, memberClient: KubeClient): Promise<void> {

@@ -65,12 +65,26 @@ describe.skipIf(why !== undefined)(
     let host: RealHost;
     let ana = '';
     const admin = (...args: readonly string[]): Promise<string> => host.ask(host.clusterKubeconfig, args);
+    /** Everything in the cluster that registering makes, by name. */
+    const left = async (): Promise<string> =>
+      (await admin('get', 'namespaces,clusterroles,clusterrolebindings,crds', '-o=name'))
+        .split('\n')
+        .filter((name) => !name.includes('/system:'))
+        .join('\n');
     const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 
     beforeAll(async () => {
       host = await RealHost.start();
     }, 600_000);
     afterAll(() => host?.stop(), 120_000);
+
+    it('is left as it was when the agent does not come up', async () => {
+      const before = await left();
+      const register = ['register', 'h1', '--image=example.invalid/none:1', `--kubeconfig=${host.clusterKubeconfig}`];
+      await expect(host.fleet(...register, '--timeout=3s')).rejects.toThrow('AgentNotConnected');
+      expect(await host.ask(host.hubKubeconfig, ['get', 'memberships', '-o=name'])).toBe('');
+      await expect.poll(left, { timeout: 60_000, interval: 500 }).toBe(before);
+    });
 
     it('is joined by the agent, whose Deployments run from our image', async ({ annotate }) => {
       const started = performance.now();
@@ -223,5 +237,15 @@ describe.skipIf(why !== undefined)(
         .toBe(0);
       await annotate(`exec through the hub ${seconds(up)} after the power returned`);
     }, 300_000);
+
+    it('is left without a trace when it is unregistered, and can be joined again at once', async ({ annotate }) => {
+      const started = performance.now();
+      await host.fleet('unregister', 'h1', `--kubeconfig=${host.clusterKubeconfig}`);
+      const register = ['register', 'h1', '--agent=deploy', `--image=${imageName}`];
+      expect((await host.fleet(...register, `--kubeconfig=${host.clusterKubeconfig}`)).out).toMatch(/READY +True/);
+      await annotate(`unregistered and joined again in ${seconds(started)}`);
+      await host.fleet('unregister', 'h1', `--kubeconfig=${host.clusterKubeconfig}`);
+      await expect.poll(left, { timeout: 60_000, interval: 500 }).not.toMatch(/polyanthus|hub\.gke\.io|fleet:/);
+    });
   },
 );
