@@ -1,6 +1,7 @@
 /** Files that are whole after a crash: temporary file, fsync, rename, fsync of the directory. */
 import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { filesErrors } from './errors.ts';
 
 /** Of files that others may not read: keys, stores, journals. */
 export const privateFileMode = 0o600;
@@ -11,23 +12,40 @@ export const privateDirectoryMode = 0o700;
 /**
  * Replaces `path` by `content` (UTF-8 when text); a reader, also one after a crash, sees the old file or the new one.
  * Only one writer at a time: the temporary file has a fixed name, so that a crash leaves at most one behind.
- * Throws what the file system throws.
+ * Throws FileNotWritten.
  */
 export async function writeDurably(path: string, content: Uint8Array | string, mode = privateFileMode): Promise<void> {
   const temporary = `${path}.tmp`;
-  await rm(temporary, { force: true });
   try {
+    await rm(temporary, { force: true });
     await withFile(temporary, 'wx', mode, async (file) => {
       await file.chmod(mode);
       await file.writeFile(content);
       await file.sync();
     });
+    await rename(temporary, path);
+    await syncDirectory(dirname(path));
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw notWritten(path, error);
   }
-  await rename(temporary, path);
-  await syncDirectory(dirname(path));
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota of this user is used up',
+  EROFS: 'the file system is read-only',
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  ENOTDIR: 'a part of its path is no directory',
+};
+
+function notWritten(path: string, cause: unknown): Error {
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  const why = reasons[code];
+  return filesErrors.error('FileNotWritten', `${path} cannot be written${why === undefined ? '' : `: ${why}`}`, {
+    cause,
+  });
 }
 
 /** Removes `path` for good; nothing happens when it is not there. */
@@ -60,13 +78,17 @@ async function withFile(
   }
 }
 
-/** Makes the directory and its missing parents, each durable; an existing one keeps its mode. */
+/** Makes the directory and its missing parents, each durable; an existing one keeps its mode. Throws FileNotWritten. */
 export async function makeDirectory(path: string, mode = privateDirectoryMode): Promise<void> {
   if (await isDirectory(path)) return;
   const parent = dirname(path);
   if (parent !== path) await makeDirectory(parent, mode);
-  await mkdir(path, { mode, recursive: true });
-  await syncDirectory(parent);
+  try {
+    await mkdir(path, { mode, recursive: true });
+    await syncDirectory(parent);
+  } catch (error) {
+    throw notWritten(path, error);
+  }
 }
 
 async function isDirectory(path: string): Promise<boolean> {

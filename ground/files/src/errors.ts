@@ -2,6 +2,11 @@
 import { defineErrors } from '@polyanthus/ground-base/errors';
 
 export const filesErrors = defineErrors({
+  FileNotWritten: {
+    meaning:
+      'A file or directory could not be written: the disk is full or read-only, or this user may not write there.',
+    next: 'Make room on the disk, or look at the owner and the mode of the directory, and try again; an old file is untouched.',
+  },
   FileLocked: {
     meaning: 'Another process holds the lock of a file or directory.',
     next: 'Stop the process that is named, or wait until it has ended.',

@@ -34,7 +34,7 @@ describe('durable writes', () => {
 
   test('keep the old file when the new one cannot be put in its place', async () => {
     await makeDirectory(join(directory, 'taken', 'child'));
-    await expect(writeDurably(join(directory, 'taken'), 'x')).rejects.toThrow();
+    await expect(writeDurably(join(directory, 'taken'), 'x')).rejects.toMatchObject({ code: 'FileNotWritten' });
     expect(await readdir(join(directory, 'taken'))).toEqual(['child']);
   });
 });
