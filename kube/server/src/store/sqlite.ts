@@ -62,7 +62,8 @@ async function available<T>(directory: string, fn: () => Promise<T>): Promise<T>
   try {
     return await fn();
   } catch (error) {
-    if (error instanceof CodedError || typeof (error as { code?: unknown }).code !== 'string') throw error;
+    const own = error instanceof CodedError && error.code !== 'FileNotWritten';
+    if (own || typeof (error as { code?: unknown }).code !== 'string') throw error;
     throw storeErrors.error('StoreUnavailable', `the data directory ${directory}: ${(error as Error).message}`, {
       cause: error,
     });
