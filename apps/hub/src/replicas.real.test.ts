@@ -136,6 +136,30 @@ describe.skipIf(why !== undefined)(`three replicas of a hub${why === undefined ?
     note('replica port without certificate, with the agent’s certificate', refusals.join(', '));
   });
 
+  it('end the watch of a user whose right is taken, and let her in again', async () => {
+    const path = `${member}/api/v1/namespaces/parts/configmaps?watch=true`;
+    const call = request({ ...requestOf(caller), path }).end();
+    const [response] = (await once(call, 'response')) as [IncomingMessage];
+    expect(response.statusCode).toBe(200);
+    const ended = new Promise<void>((resolve) => response.on('error', () => undefined).once('close', resolve));
+    response.resume();
+    const takenMs = performance.now();
+    await fleet.unbindAlice();
+    await ended;
+    note('binding deleted: open watch ended after', `${Math.round(performance.now() - takenMs)} ms`);
+    expect(performance.now() - takenMs).toBeLessThan(60_000);
+    const agent = new Agent();
+    expect((await get(caller, agent, probePath, () => true)).detail).toMatch(/^403/);
+    const givenMs = performance.now();
+    await fleet.bindAlice();
+    await eventually('alice is let in again', async () =>
+      (await get(caller, agent, probePath, () => true)).kind === '200' ? true : undefined,
+    );
+    agent.destroy();
+    note('binding made: her first answer from the member after', `${Math.round(performance.now() - givenMs)} ms`);
+    expect(performance.now() - givenMs).toBeLessThan(5_000);
+  });
+
   it('are back within 5 s when the holder of the tunnel is killed; a watch misses nothing', async () => {
     const holder = await fleet.holder();
     if (holder === undefined) throw new Error('nobody holds the tunnel');
@@ -233,10 +257,9 @@ interface BigOutcome {
   readonly ms: number;
 }
 
-const bigRequest = (caller: Caller) => ({
+const requestOf = (caller: Caller) => ({
   host: '127.0.0.1',
   port: caller.port,
-  path: bigPath,
   ca: caller.caPem,
   headers: { authorization: `Bearer ${caller.token}` },
 });
@@ -244,7 +267,7 @@ const bigRequest = (caller: Caller) => ({
 async function readBig(caller: Caller, hear: (piece: Buffer) => void): Promise<BigOutcome> {
   const started = performance.now();
   let bytes = 0;
-  const call = request(bigRequest(caller)).end();
+  const call = request({ ...requestOf(caller), path: bigPath }).end();
   const [response] = (await once(call, 'response')) as [IncomingMessage];
   for await (const piece of response as AsyncIterable<Buffer>) {
     bytes += piece.length;
@@ -268,7 +291,7 @@ function cutBig(caller: Caller): Cut {
     let bytes = 0;
     const begun = performance.now();
     const end = (how: string): void => resolve({ bytes, end: how, ms: performance.now() - begun });
-    const call = request(bigRequest(caller), (response) => {
+    const call = request({ ...requestOf(caller), path: bigPath }, (response) => {
       response.on('data', (piece: Buffer) => {
         bytes += piece.length;
         if (bytes < someBytes || bytes - piece.length >= someBytes) return;

@@ -186,13 +186,23 @@ export class ReplicaFleet {
       rules,
     };
     await memberClient.create(ctx, clusterRoles, role);
-    await hubClient.create(ctx, fleetRoleBindings, {
+    await this.bindAlice();
+    await this.startAgent();
+  }
+
+  /** Gives alice what she may, by one binding at the hub. */
+  async bindAlice(): Promise<void> {
+    await this.hubClient.create(ctx, fleetRoleBindings, {
       apiVersion: 'fleet.polyanthus.dev/v1',
       kind: 'RBACRoleBinding',
       metadata: { name: 'alice', namespace: 'default' },
       spec: { membership: 'member-1', user: 'alice', role: { customRole: 'config' } },
     });
-    await this.startAgent();
+  }
+
+  /** Takes it back. The hub's Role goes by its controller; the garbage collector does not run here. */
+  async unbindAlice(): Promise<void> {
+    await this.hubClient.delete(ctx, fleetRoleBindings, { namespace: 'default', name: 'alice' });
   }
 
   /** Starts the agent, again with the identity that it has, and waits until alice gets through. */
