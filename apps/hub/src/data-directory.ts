@@ -52,13 +52,25 @@ export function dataDirectory(root: string): DataDirectory {
   };
 }
 
-/** Reads who the hub is, or makes it; clusters that are new get their secrets. Throws IdentityUnreadable. */
+/** What every system takes as the path of a unix socket, in bytes. */
+const socketPathMax = 103;
+
+function requireSocketPath({ apiSocket, root }: DataDirectory): void {
+  const bytes = Buffer.byteLength(apiSocket);
+  if (bytes <= socketPathMax) return;
+  throw hubErrors.error('AddressUnsafe', `${root} is too long: a socket in it would have a path of ${bytes} bytes`, {
+    next: `Choose a --data-dir that is ${bytes - socketPathMax} bytes shorter, or a symbolic link to it.`,
+  });
+}
+
+/** Reads who the hub is, or makes it; clusters that are new get their secrets. Throws IdentityUnreadable, AddressUnsafe. */
 export async function loadIdentity(
   ctx: Context,
   directory: DataDirectory,
   clusterNames: readonly string[],
   random: Random,
 ): Promise<HubIdentity> {
+  requireSocketPath(directory);
   await makeDirectory(directory.root);
   const found = existsSync(directory.identity)
     ? parseIdentity(directory, await readFile(directory.identity, 'utf8'))

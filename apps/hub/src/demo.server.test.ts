@@ -133,6 +133,14 @@ describe('a hub that cannot start', () => {
     await expectNothingLeft([port]);
   });
 
+  it('asks for a shorter data directory where no socket would fit', async () => {
+    const long = join(folder, 'x'.repeat(100));
+    const running = startPolyanthus(['up', `--data-dir=${long}`, '--listen=127.0.0.1:0']);
+    expect(await running.ended).toBe(1);
+    expect(running.output()).toMatch(/next: Choose a --data-dir that is \d+ bytes shorter.*\(AddressUnsafe\)/);
+    expect(existsSync(long)).toBe(false);
+  });
+
   it('says so when its keys are gone or damaged, and makes no new ones', async () => {
     const first = up();
     await first.until('Next: ');

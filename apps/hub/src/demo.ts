@@ -133,10 +133,12 @@ function startAgent(ctx: Context, name: string, args: readonly string[]): DemoAg
   child.stderr.on('data', (chunk: Buffer) =>
     ctx.log.debug('agent', { name, text: chunk.toString('utf8').trim().slice(0, 500) }),
   );
-  child.once('exit', (code) => (ctx.signal.aborted ? undefined : ctx.log.warn('an agent ended', { name, code })));
+  let stopping = false;
+  child.once('exit', (code) => (stopping ? undefined : ctx.log.warn('an agent ended', { name, code })));
   return {
     name,
     stop: async () => {
+      stopping = true;
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, 'exit');
       child.kill('SIGTERM');

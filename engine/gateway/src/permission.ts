@@ -26,7 +26,22 @@ export function isStream(target: RequestInfo, upgrades: boolean): boolean {
   return target.verb === 'proxy' || (upgrades && target.verb !== 'watch');
 }
 
-/** The right on `memberships` in the fleet's namespace: the target's verb on `gateway`, or `create` on `stream`. */
+const reading: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
+const questions: ReadonlySet<string> = new Set([
+  'selfsubjectaccessreviews',
+  'selfsubjectrulesreviews',
+  'selfsubjectreviews',
+]);
+
+/** Whether a request only asks who or what its own user is: created in form, read in meaning (kubectl auth can-i, whoami). */
+function asksOfOneself(target: RequestInfo): boolean {
+  return target.isResourceRequest && target.verb === 'create' && questions.has(target.resource);
+}
+
+/**
+ * The right on `memberships` in the fleet's namespace: the target's verb on `gateway`, or `create` on `stream`. A question
+ * about oneself needs `get`: who may read in a member may know what they may.
+ */
 export function neededRight(
   user: UserInfo,
   at: { readonly fleet: string; readonly membership: string },
@@ -36,7 +51,7 @@ export function neededRight(
   return {
     kind: 'resource',
     user,
-    verb: stream ? 'create' : target.verb,
+    verb: stream ? 'create' : asksOfOneself(target) ? 'get' : target.verb,
     group: fleetGroup,
     version: 'v1',
     resource: 'memberships',
@@ -46,18 +61,11 @@ export function neededRight(
   };
 }
 
-const reading: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
-const asking: ReadonlySet<string> = new Set([
-  'selfsubjectaccessreviews',
-  'selfsubjectrulesreviews',
-  'selfsubjectreviews',
-]);
-
 /** Why a request is above the ceiling, or undefined. Read-only leaves reads, and questions about one's own rights. */
 export function aboveCeiling(member: GatewayMember, target: RequestInfo, stream: boolean): string | undefined {
   if (member.ceiling === 'full') return undefined;
   if (stream) return 'streams into pods and nodes are closed';
-  if (target.isResourceRequest && target.verb === 'create' && asking.has(target.resource)) return undefined;
+  if (asksOfOneself(target)) return undefined;
   if (target.isResourceRequest && target.subresource === 'proxy')
     return 'proxying to pods, services and nodes is closed';
   return reading.has(target.verb) ? undefined : `"${target.verb}" is not reading`;
