@@ -119,6 +119,7 @@ function structural(schema: Schema | boolean | undefined): unknown {
   if (source['items'] !== undefined) out['items'] = structural(source['items'] as Schema);
   if (source['properties'] === undefined && typeof source['additionalProperties'] === 'object')
     out['additionalProperties'] = structural(source['additionalProperties'] as Schema);
+  if (out['type'] === undefined) out['x-kubernetes-preserve-unknown-fields'] = true;
   if (isConditionList(out))
     Object.assign(out, { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] });
   return out;

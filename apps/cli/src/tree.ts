@@ -1,8 +1,18 @@
 /** The command tree: every leaf is loaded when it runs. */
-import type { CommandGroup } from '@polyanthus/ground-cli-kit/command';
+import type { Command, CommandGroup } from '@polyanthus/ground-cli-kit/command';
 
 const fleetCommands = () => import('@polyanthus/domains-fleet/commands/fleet');
 const scopeCommands = () => import('@polyanthus/domains-fleet/commands/scopes');
+
+const runbookSetup = async () => (await import('./runbook-setup.ts')).runbookSetup;
+
+/** A command of `polyanthus runbook`, as the program's setup makes it. */
+async function runbookCommand(name: string): Promise<Command> {
+  const { runbookCommands } = await import('@polyanthus/engine-runbook/commands/runbook');
+  const command = runbookCommands(await runbookSetup())[name];
+  if (command === undefined) throw new Error(`runbook has no command ${name}`);
+  return command;
+}
 
 /** `polyanthus …`. */
 export const commandTree: CommandGroup = {
@@ -94,6 +104,40 @@ export const commandTree: CommandGroup = {
             list: { summary: 'List role bindings', load: async () => (await scopeCommands()).listBindings },
             delete: { summary: 'Take a role away', load: async () => (await scopeCommands()).deleteBinding },
           },
+        },
+      },
+    },
+    cluster: {
+      summary: 'Clusters over their life',
+      commands: {
+        maintain: {
+          summary: 'Empty nodes for maintenance and take them back',
+          load: async () =>
+            (await import('@polyanthus/domains-lifecycle/commands/maintain')).maintainCommand(await runbookSetup()),
+        },
+      },
+    },
+    runbook: {
+      summary: 'Long work that says what it will do, proves each step and can go back',
+      commands: {
+        list: { summary: 'List runs, or the runbooks of this program', load: () => runbookCommand('list') },
+        explain: {
+          summary: 'Print the whole plan and what each step touches',
+          load: () => runbookCommand('explain'),
+        },
+        start: { summary: 'Start a runbook and carry it out here', load: () => runbookCommand('start') },
+        watch: { summary: 'Follow a run until it stops', load: () => runbookCommand('watch') },
+        pause: { summary: 'Begin nothing new in a run', load: () => runbookCommand('pause') },
+        resume: { summary: 'Have a run go on, here', load: () => runbookCommand('resume') },
+        approve: {
+          summary: 'Let a run go beyond a step that waits for it',
+          load: () => runbookCommand('approve'),
+        },
+        abort: { summary: 'Stop a run for good; what was done stays', load: () => runbookCommand('abort') },
+        undo: { summary: 'Take a run back', load: () => runbookCommand('undo') },
+        report: {
+          summary: 'Write what a run did, with evidence and times',
+          load: () => runbookCommand('report'),
         },
       },
     },

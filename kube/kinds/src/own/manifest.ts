@@ -22,6 +22,13 @@ export interface OwnKind {
 
 const age = { name: 'Age', jsonPath: '.metadata.creationTimestamp', type: 'date' } as const;
 const fleet = { group: 'fleet.polyanthus.dev', version: 'v1', source: 'fleet.ts', scope: 'Namespaced' } as const;
+const runbook = {
+  group: 'runbook.polyanthus.dev',
+  version: 'v1',
+  source: 'runbook.ts',
+  scope: 'Namespaced',
+  status: true,
+} as const;
 
 /** Every own kind that is a CRD of the hub, and the lock object that is one of the members. */
 export const ownKinds: readonly OwnKind[] = [
@@ -119,5 +126,37 @@ export const ownKinds: readonly OwnKind[] = [
     scope: 'Cluster',
     status: false,
     columns: [{ name: 'Owner', jsonPath: '.spec.owner.id', type: 'string' }, age],
+  },
+  {
+    ...runbook,
+    interface: 'Run',
+    kind: 'Run',
+    plural: 'runs',
+    singular: 'run',
+    shortNames: [],
+    columns: [
+      { name: 'Runbook', jsonPath: '.spec.runbook', type: 'string' },
+      { name: 'Phase', jsonPath: '.status.phase', type: 'string' },
+      { name: 'Proven', jsonPath: '.status.steps.proven', type: 'integer' },
+      { name: 'Total', jsonPath: '.status.steps.total', type: 'integer' },
+      { name: 'Message', jsonPath: '.status.message', type: 'string', priority: 1 },
+      age,
+    ],
+  },
+  {
+    ...runbook,
+    interface: 'RunStep',
+    kind: 'RunStep',
+    plural: 'runsteps',
+    singular: 'runstep',
+    shortNames: [],
+    columns: [
+      { name: 'Run', jsonPath: '.spec.run', type: 'string' },
+      { name: 'Step', jsonPath: '.spec.step', type: 'string' },
+      { name: 'Target', jsonPath: '.spec.target.name', type: 'string' },
+      { name: 'State', jsonPath: '.status.state', type: 'string' },
+      { name: 'Attempt', jsonPath: '.status.attempt', type: 'integer' },
+      age,
+    ],
   },
 ];

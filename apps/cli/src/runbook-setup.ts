@@ -1,0 +1,58 @@
+/** The runbooks of this program, and the two places where a run can live: the hub, or the cluster itself. */
+import type { Context } from '@polyanthus/ground-base/context';
+import type { CommandEnvironment, CommandInput } from '@polyanthus/ground-cli-kit/command';
+import { cliErrors } from '@polyanthus/ground-cli-kit/errors';
+import { text } from '@polyanthus/ground-cli-kit/input';
+import { hubOptions, memberOptions, openHub, openMember } from '@polyanthus/domains-fleet/commands/hub-access';
+import { gatewayPath } from '@polyanthus/domains-fleet/membership-names';
+import { nodeMaintenance } from '@polyanthus/domains-lifecycle/node-maintenance';
+import type { RunbookSetup, RunPlace } from '@polyanthus/engine-runbook/commands/place';
+import { ensureRunKinds, runsNamespace } from '@polyanthus/engine-runbook/kinds';
+import { createClient } from '@polyanthus/kube-client/rest';
+import { transportFor } from '@polyanthus/kube-client/transport-of';
+
+/** What `polyanthus runbook` and `polyanthus cluster maintain` are made with. */
+export const runbookSetup: RunbookSetup = {
+  runbooks: [nodeMaintenance],
+  options: [
+    { name: 'membership', kind: 'string', value: 'NAME', help: 'the member of the fleet; the run lives in the hub' },
+    ...memberOptions,
+    ...hubOptions,
+  ],
+  open: (ctx, input, environment) =>
+    text(input, 'kubeconfig') === undefined && text(input, 'context') === undefined
+      ? inHub(ctx, input, environment)
+      : inCluster(ctx, input, environment),
+};
+
+async function inCluster(ctx: Context, input: CommandInput, environment: CommandEnvironment): Promise<RunPlace> {
+  if (text(input, 'membership') !== undefined)
+    throw cliErrors.error('UsageError', 'give either --membership or --kubeconfig and --context, not both');
+  const { memberClient } = await openMember(ctx, input, environment);
+  return {
+    runsClient: memberClient,
+    namespace: runsNamespace,
+    membership: undefined,
+    clusterClient: () => Promise.resolve(memberClient),
+    prepare: (inner) => ensureRunKinds(inner, memberClient, runsNamespace),
+  };
+}
+
+async function inHub(ctx: Context, input: CommandInput, environment: CommandEnvironment): Promise<RunPlace> {
+  const hub = await openHub(ctx, input, environment);
+  return {
+    runsClient: hub.hubClient,
+    namespace: hub.fleet,
+    membership: text(input, 'membership'),
+    clusterClient: async (inner, membership) => {
+      if (membership === undefined)
+        throw cliErrors.error('UsageError', 'which cluster? give --membership, or --kubeconfig or --context');
+      const server = `${hub.url}${gatewayPath(hub.fleet, membership)}`;
+      const { context } = hub;
+      const cluster = { ...context.cluster, fields: { ...context.cluster.fields, server } };
+      const options = { env: environment.env, pluginStderr: 'inherit' } as const;
+      return createClient(await transportFor(inner, { ...context, cluster }, options));
+    },
+    prepare: () => Promise.resolve(),
+  };
+}

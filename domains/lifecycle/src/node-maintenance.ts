@@ -1,0 +1,244 @@
+/**
+ * The runbook `node-maintenance`: nodes are emptied within their budgets, given out of hand (an approval), and taken back,
+ * a window of them at once. Undo puts the cordon of every node back as it was found.
+ */
+import type { Context } from '@polyanthus/ground-base/context';
+import { drainNode, judgeNode } from '@polyanthus/engine-drain/drain';
+import { refusalText, type DrainRules } from '@polyanthus/engine-drain/filters';
+import type { ParameterValues } from '@polyanthus/engine-runbook/parameters';
+import type { ActionStep, CheckStep, Runbook, StepScope, Verdict } from '@polyanthus/engine-runbook/runbook';
+import { leases, nodes, type Node } from '@polyanthus/kube-kinds/core';
+import type { RunTarget } from '@polyanthus/kube-kinds/own/runbook';
+import type { KubeObject } from '@polyanthus/kube-objects/meta';
+import { ownersOf, podsBack, type PodOwner } from './pods-back.ts';
+
+const minuteMs = 60_000;
+/** kubectl's, between two tries of a pod whose budget said no. */
+const retryMs = 5000;
+/** The drain gives up before the step does, because it knows which budget it was. */
+const marginMs = 10_000;
+
+const nodeOf = ({ target }: StepScope): RunTarget => {
+  if (target === undefined) throw new Error('node-maintenance works on nodes only');
+  return target;
+};
+const read = (ctx: Context, scope: StepScope): Promise<Node> =>
+  scope.client.get(ctx, nodes, { name: nodeOf(scope).name });
+
+interface CordonBefore {
+  readonly unschedulable: boolean;
+}
+const cordonBefore = async (ctx: Context, scope: StepScope): Promise<CordonBefore> => ({
+  unschedulable: isCordoned(await read(ctx, scope)),
+});
+const isCordoned = (node: KubeObject): boolean => (node as Node).spec?.unschedulable === true;
+
+function setCordon(scope: StepScope, wanted: boolean): Promise<void> {
+  return scope.change(wanted ? 'cordon' : 'uncordon', (live) =>
+    isCordoned(live) === wanted ? undefined : { spec: { unschedulable: wanted ? true : null } },
+  );
+}
+
+async function cordonIs(ctx: Context, scope: StepScope, wanted: boolean): Promise<Verdict> {
+  const found = isCordoned(await read(ctx, scope));
+  return { ok: found === wanted, evidence: `the node is ${found ? 'cordoned' : 'schedulable'}` };
+}
+
+const wasCordoned = (scope: StepScope, step: string): boolean => (scope.beforeOf(step) as CordonBefore).unschedulable;
+
+function rulesOf(parameters: ParameterValues): DrainRules {
+  return {
+    force: parameters['force'] === true,
+    ignoreDaemonSets: parameters['ignoreDaemonSets'] === true,
+    deleteEmptyDirData: parameters['deleteEmptyDirData'] === true,
+    skipWaitForDeleteTimeoutSeconds: 0,
+  };
+}
+
+const look: CheckStep = {
+  id: 'look',
+  kind: 'check',
+  title: 'look whether every pod of the node may go',
+  deadline: minuteMs,
+  proof: {
+    sentence: 'no pod forbids the drain',
+    observe: async (ctx, scope) => {
+      const verdicts = await judgeNode(ctx, scope.client, nodeOf(scope).name, rulesOf(scope.parameters));
+      const refusal = refusalText(verdicts);
+      const count = verdicts.filter((one) => one.evict).length;
+      return { ok: refusal === '', evidence: refusal === '' ? `${count} pods will be evicted` : refusal };
+    },
+  },
+};
+
+const cordon: ActionStep = {
+  id: 'cordon',
+  kind: 'action',
+  title: 'cordon the node',
+  touches: 'spec.unschedulable of the Node',
+  deadline: 5 * minuteMs,
+  attempts: 5,
+  repeat: 'safe',
+  before: cordonBefore,
+  act: (_ctx, scope) => setCordon(scope, true),
+  proof: {
+    kind: 'holds',
+    until: 'uncordon',
+    sentence: 'the Node is unschedulable',
+    observe: (ctx, scope) => cordonIs(ctx, scope, true),
+  },
+  undo: {
+    title: 'put the cordon back as it was found',
+    act: (_ctx, scope) => setCordon(scope, wasCordoned(scope, 'cordon')),
+    prove: (ctx, scope) => cordonIs(ctx, scope, wasCordoned(scope, 'cordon')),
+  },
+};
+
+const drain: ActionStep = {
+  id: 'drain',
+  kind: 'action',
+  title: 'drain the node within the disruption budgets',
+  touches: 'evicts the pods of the node, but for those of DaemonSets and mirror pods',
+  deadline: { parameter: 'drainTimeout' },
+  attempts: 2,
+  repeat: 'safe',
+  before: async (ctx, scope) => ({
+    owners: await ownersOf(ctx, scope.client, nodeOf(scope).name, rulesOf(scope.parameters)),
+  }),
+  act: (ctx, scope) =>
+    scope.effect(`Node ${nodeOf(scope).name}`, 'evict its pods', async () => {
+      await drainNode(ctx, {
+        client: scope.client,
+        node: nodeOf(scope).name,
+        rules: rulesOf(scope.parameters),
+        timeoutMs: Math.max(retryMs, Number(scope.parameters['drainTimeout']) - marginMs),
+        retryMs,
+      });
+    }),
+  proof: {
+    kind: 'holds',
+    until: 'uncordon',
+    sentence: 'no pod that may be evicted is on the node',
+    observe: async (ctx, scope) => {
+      const verdicts = await judgeNode(ctx, scope.client, nodeOf(scope).name, rulesOf(scope.parameters));
+      const left = verdicts.filter((one) => one.evict || one.severity === 'fatal').map((one) => one.pod.metadata);
+      const names = left.slice(0, 5).map((one) => `${one.namespace ?? ''}/${one.name ?? ''}`);
+      const kept = `empty but for ${verdicts.length} pods that stay`;
+      return { ok: left.length === 0, evidence: left.length === 0 ? kept : `still there: ${names.join(', ')}` };
+    },
+  },
+  undo: { nothing: 'nothing: pods that moved stay where their controllers brought them up' },
+};
+
+const uncordon: ActionStep = {
+  id: 'uncordon',
+  kind: 'action',
+  title: 'put the cordon back as it was found',
+  touches: 'spec.unschedulable of the Node',
+  deadline: 5 * minuteMs,
+  attempts: 5,
+  repeat: 'safe',
+  before: cordonBefore,
+  act: (_ctx, scope) => setCordon(scope, wasCordoned(scope, 'cordon')),
+  proof: {
+    kind: 'happened',
+    sentence: 'the Node is as schedulable as it was found',
+    observe: (ctx, scope) => cordonIs(ctx, scope, wasCordoned(scope, 'cordon')),
+  },
+  undo: {
+    title: 'cordon the node again',
+    act: (_ctx, scope) => setCordon(scope, wasCordoned(scope, 'uncordon')),
+    prove: (ctx, scope) => cordonIs(ctx, scope, wasCordoned(scope, 'uncordon')),
+  },
+};
+
+async function renewal(ctx: Context, scope: StepScope): Promise<string> {
+  const lease = await scope.client.get(ctx, leases, { namespace: 'kube-node-lease', name: nodeOf(scope).name });
+  return lease.spec?.renewTime ?? '';
+}
+
+/** The heartbeat must be another one than when the step began: both times are the kubelet's, so clocks do not matter. */
+const ready: CheckStep = {
+  id: 'ready',
+  kind: 'check',
+  title: 'wait until the node is ready',
+  deadline: 10 * minuteMs,
+  mark: renewal,
+  proof: {
+    sentence: 'the kubelet has renewed its Lease since, and the Node is Ready',
+    observe: async (ctx, scope) => {
+      const renewed = await renewal(ctx, scope);
+      if (renewed === scope.mark) return { ok: false, evidence: `no heartbeat since ${renewed}` };
+      const node = await read(ctx, scope);
+      const status = node.status?.conditions?.find((one) => one.type === 'Ready')?.status ?? 'Unknown';
+      return { ok: status === 'True', evidence: `Ready is ${status}, heartbeat ${renewed}` };
+    },
+  },
+};
+
+const back: CheckStep = {
+  id: 'back',
+  kind: 'check',
+  title: 'wait until the evicted pods have ready successors',
+  deadline: 30 * minuteMs,
+  proof: {
+    sentence: 'their controllers have as many ready pods as before the drain',
+    observe: (ctx, scope) => {
+      const { owners } = scope.beforeOf('drain') as { readonly owners: readonly PodOwner[] };
+      return podsBack(ctx, scope.client, owners);
+    },
+  },
+};
+
+/** See the file's header. */
+export const nodeMaintenance: Runbook = {
+  id: 'node-maintenance',
+  version: '1',
+  title: 'Empty nodes for maintenance and take them back',
+  parameters: [
+    { name: 'nodes', type: 'list', required: true, help: 'names of the nodes' },
+    { name: 'window', type: 'integer', default: 1, minimum: 1, maximum: 500, help: 'nodes at once' },
+    { name: 'approve', type: 'boolean', default: false, help: 'wait for an approval before a node is taken back' },
+    { name: 'force', type: 'boolean', default: false, help: 'evict pods that no controller brings back' },
+    { name: 'ignoreDaemonSets', type: 'boolean', default: true, help: 'leave pods of DaemonSets where they are' },
+    { name: 'deleteEmptyDirData', type: 'boolean', default: false, help: 'evict pods that lose local data by it' },
+    {
+      name: 'drainTimeout',
+      type: 'duration',
+      default: 60 * minuteMs,
+      minimum: marginMs,
+      help: 'how long budgets may keep a node from being drained',
+    },
+  ],
+  targets: async (ctx, client, parameters) => {
+    const names = [...new Set(parameters['nodes'] as readonly string[])];
+    const found: RunTarget[] = [];
+    for (const name of names) {
+      const { metadata } = await client.get(ctx, nodes, { name });
+      found.push({ apiVersion: 'v1', kind: 'Node', resource: 'nodes', name, uid: metadata.uid ?? '' });
+    }
+    return found;
+  },
+  stages: [
+    { id: 'look', title: 'Look first', lanes: 'each-target', window: 8, steps: [look] },
+    {
+      id: 'maintain',
+      title: 'Maintain',
+      lanes: 'each-target',
+      window: { parameter: 'window' },
+      steps: [
+        cordon,
+        drain,
+        {
+          id: 'handover',
+          kind: 'approval',
+          title: 'wait until the work on the node is done',
+          when: { parameter: 'approve', equals: true },
+        },
+        uncordon,
+        ready,
+        back,
+      ],
+    },
+  ],
+};

@@ -1,0 +1,92 @@
+/** Carrying a run out in the foreground: executor, log file and progress together. */
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { withCancel, type Context } from '@polyanthus/ground-base/context';
+import { nameSuffix, systemRandom } from '@polyanthus/ground-base/random';
+import type { CommandEnvironment, CommandInput } from '@polyanthus/ground-cli-kit/command';
+import { flag, text } from '@polyanthus/ground-cli-kit/input';
+import { runs, type Run, type RunPhase } from '@polyanthus/kube-kinds/own/runbook';
+import { runbookErrors } from '../src/errors.ts';
+import { executeRun } from '../src/executor.ts';
+import { explain } from '../src/explain.ts';
+import type { Runbook } from '../src/runbook.ts';
+import { createRun, prepareRun } from '../src/start.ts';
+import { follow } from './follow.ts';
+import type { RunbookSetup, RunPlace } from './place.ts';
+
+/** Works on a run until it stops. Throws RunStopped when it stops in another phase than one of `wanted`. */
+export async function carryOut(
+  ctx: Context,
+  setup: RunbookSetup,
+  place: RunPlace,
+  name: string,
+  environment: CommandEnvironment,
+  wanted: readonly RunPhase[],
+): Promise<number> {
+  const { io } = environment;
+  const run = await place.runsClient.get(ctx, runs, { namespace: place.namespace, name });
+  const log = join('polyanthus-runs', `${name}.log`);
+  mkdirSync(dirname(log), { recursive: true });
+  io.err(`log: ${log} (tail -f ${log})\n`);
+  const { ctx: working, cancel } = withCancel(ctx);
+  const executing = executeRun(working, {
+    runsClient: place.runsClient,
+    clusterClient: await place.clusterClient(ctx, run.spec.membership),
+    namespace: place.namespace,
+    name,
+    runbooks: setup.runbooks,
+    identity: `${hostname()}_${systemRandom.uuid()}`,
+    random: systemRandom,
+    onEvent: (event) => appendFileSync(log, `${JSON.stringify(event)}\n`),
+  });
+  try {
+    const [ended] = await Promise.all([executing, follow(working, place, name, io)]);
+    return judge(ended, wanted);
+  } catch (error) {
+    if (ctx.signal.aborted) io.err(`go on where it stopped: polyanthus runbook resume ${name}\n`);
+    throw error;
+  } finally {
+    cancel();
+    await executing.catch(() => undefined);
+  }
+}
+
+/** 0, or throws RunStopped. */
+export function judge(run: Run, wanted: readonly RunPhase[]): number {
+  const { phase = 'Pending', message = '' } = run.status ?? {};
+  if (wanted.includes(phase)) return 0;
+  const name = run.metadata.name ?? '';
+  throw runbookErrors.error('RunStopped', `run ${name} ended ${phase}${message === '' ? '' : `: ${message}`}`);
+}
+
+/** Explains, makes the Run and, unless --detach, carries it out. */
+export async function startRunbook(
+  ctx: Context,
+  setup: RunbookSetup,
+  runbook: Runbook,
+  parameters: Readonly<Record<string, unknown>>,
+  input: CommandInput,
+  environment: CommandEnvironment,
+): Promise<number> {
+  const place = await setup.open(ctx, input, environment);
+  const prepared = await prepareRun(ctx, await place.clusterClient(ctx, place.membership), {
+    runbook,
+    parameters,
+    membership: place.membership,
+    onRed: onRedOf(input),
+  });
+  environment.io.err(`${explain(runbook, prepared)}\n`);
+  await place.prepare(ctx);
+  const name = text(input, 'name') ?? `${runbook.id}-${nameSuffix(systemRandom)}`;
+  await createRun(ctx, place.runsClient, { namespace: place.namespace, name }, prepared.spec);
+  environment.io.out(`${name}\n`);
+  if (flag(input, 'detach')) return 0;
+  return carryOut(ctx, setup, place, name, environment, ['Succeeded']);
+}
+
+function onRedOf(input: CommandInput): NonNullable<Run['spec']['onRed']> {
+  const policy = (text(input, 'on-red') ?? 'stop') as 'stop' | 'retry' | 'undo';
+  const undoTo = text(input, 'undo-to');
+  return { policy, ...(undoTo === undefined ? {} : { undoTo }) };
+}

@@ -1,0 +1,25 @@
+/** What the commands need from the program: its runbooks, and the way to the API that holds runs. */
+import type { Context } from '@polyanthus/ground-base/context';
+import type { CommandEnvironment, CommandInput, OptionSpec } from '@polyanthus/ground-cli-kit/command';
+import type { KubeClient } from '@polyanthus/kube-client/client';
+import type { Runbook } from '../src/runbook.ts';
+
+/** Where runs live, and the clusters that they work on. */
+export interface RunPlace {
+  readonly runsClient: KubeClient;
+  readonly namespace: string;
+  /** The member named on the command line; absent: the cluster that holds the runs. */
+  readonly membership: string | undefined;
+  /** The cluster of a run; absent: the one that holds the runs. */
+  clusterClient(ctx: Context, membership: string | undefined): Promise<KubeClient>;
+  /** Before the first Run is made: kinds and namespace. */
+  prepare(ctx: Context): Promise<void>;
+}
+
+/** How the program is put together. */
+export interface RunbookSetup {
+  readonly runbooks: readonly Runbook[];
+  /** Options that say where; `open` reads them. */
+  readonly options: readonly OptionSpec[];
+  readonly open: (ctx: Context, input: CommandInput, environment: CommandEnvironment) => Promise<RunPlace>;
+}

@@ -1,0 +1,266 @@
+/** `polyanthus runbook list|explain|start|watch|pause|resume|approve|abort|undo|report`, for the runbooks of a program. */
+import { writeFile } from 'node:fs/promises';
+import type { Command, CommandHandler, OptionSpec } from '@polyanthus/ground-cli-kit/command';
+import { humanDuration, parseDurationMs } from '@polyanthus/ground-cli-kit/duration';
+import { argument, flag, requiredText, text, texts } from '@polyanthus/ground-cli-kit/input';
+import { outputOption, render, type Listing } from '@polyanthus/ground-cli-kit/printer';
+import { renderTable } from '@polyanthus/ground-cli-kit/table';
+import { runs, type Run, type RunPhase } from '@polyanthus/kube-kinds/own/runbook';
+import { explain } from '../src/explain.ts';
+import { parametersFromTexts } from '../src/parameters.ts';
+import { readRun, reportMarkdown, reportOf } from '../src/report.ts';
+import { requestOf, type RunRequest } from '../src/requests.ts';
+import { findRunbook } from '../src/runbooks.ts';
+import { prepareRun } from '../src/start.ts';
+import { carryOut, startRunbook } from './carry-out.ts';
+import { follow } from './follow.ts';
+import type { RunbookSetup } from './place.ts';
+
+/** Options of every command that makes a Run. */
+export const startOptions: readonly OptionSpec[] = [
+  {
+    name: 'name',
+    kind: 'string',
+    value: 'NAME',
+    help: 'name of the run, 50 characters at most; the default is made up',
+  },
+  {
+    name: 'on-red',
+    kind: 'string',
+    choices: ['stop', 'retry', 'undo'],
+    default: 'stop',
+    help: 'what to do when a step is red for good',
+  },
+  { name: 'undo-to', kind: 'string', value: 'STEP', help: 'for --on-red=undo: the last step that stays' },
+  { name: 'detach', kind: 'boolean', help: 'only make the run; carry it out later with resume' },
+];
+
+const parameterOption: OptionSpec = {
+  name: 'parameter',
+  short: 'p',
+  kind: 'string',
+  value: 'NAME=VALUE',
+  repeat: true,
+  help: 'a parameter of the runbook',
+};
+const detachOption: OptionSpec = {
+  name: 'detach',
+  kind: 'boolean',
+  help: 'only ask; leave it to an executor that runs',
+};
+const runArgument = { name: 'RUN', help: 'name of the run' };
+const runbookArgument = { name: 'RUNBOOK', help: 'name of the runbook' };
+
+/** The group's commands by name. */
+export function runbookCommands(setup: RunbookSetup): Readonly<Record<string, Command>> {
+  return {
+    list: listCommand(setup),
+    explain: explainCommand(setup),
+    start: startCommand(setup),
+    watch: watchCommand(setup),
+    report: reportCommand(setup),
+    pause: requestCommand(setup, 'Begin nothing new in a run', () => ({ kind: 'pause' })),
+    approve: approveCommand(setup),
+    resume: workCommand(setup, 'Have a run go on, here', () => ({ kind: 'resume' }), ['Succeeded', 'Undone']),
+    abort: workCommand(setup, 'Stop a run for good; what was done stays', () => ({ kind: 'abort' }), ['Aborted']),
+    undo: undoCommand(setup),
+  };
+}
+
+function listing(nowMs: number): Listing<Run> {
+  const columns: readonly (readonly [string, (run: Run) => string | undefined])[] = [
+    ['NAME', (run) => run.metadata.name],
+    ['RUNBOOK', (run) => run.spec.runbook],
+    ['CLUSTER', (run) => run.spec.membership],
+    ['PHASE', (run) => run.status?.phase ?? 'Pending'],
+    ['PROVEN', (run) => `${run.status?.steps?.proven ?? 0}/${run.status?.steps?.total ?? 0}`],
+    ['AGE', (run) => humanDuration(nowMs - Date.parse(run.metadata.creationTimestamp ?? ''))],
+  ];
+  return {
+    name: (run) => `run.${runs.group}/${run.metadata.name ?? ''}`,
+    columns: columns.map(([heading, cell]) => ({ heading, cell: (run) => cell(run) ?? '' })),
+  };
+}
+
+function listCommand(setup: RunbookSetup): Command {
+  return {
+    summary: 'List runs, or the runbooks of this program',
+    options: [
+      ...setup.options,
+      { name: 'runbooks', kind: 'boolean', help: 'the runbooks that this program can carry out' },
+      outputOption,
+    ],
+    run: async (ctx, input, environment) => {
+      if (flag(input, 'runbooks')) {
+        const rows = setup.runbooks.map((one) => [one.id, one.version, one.title]);
+        environment.io.out(renderTable(['NAME', 'VERSION', 'TITLE'], rows));
+        return 0;
+      }
+      const place = await setup.open(ctx, input, environment);
+      const { items } = await place.runsClient.listAll(ctx, runs, { namespace: place.namespace });
+      environment.io.out(render(listing(ctx.clock.now()), items, text(input, 'output')));
+      return 0;
+    },
+  };
+}
+
+function explainCommand(setup: RunbookSetup): Command {
+  return {
+    summary: 'Print the whole plan and what each step touches',
+    description:
+      'Without parameters: the runbook as such. With them: the plan for the targets that are there now. Nothing is changed.',
+    args: [runbookArgument],
+    options: [...setup.options, parameterOption],
+    run: async (ctx, input, environment) => {
+      const runbook = findRunbook(setup.runbooks, argument(input, 0));
+      const given = texts(input, 'parameter');
+      if (given.length === 0) {
+        environment.io.out(explain(runbook));
+        return 0;
+      }
+      const parameters = parametersFromTexts(runbook.id, runbook.parameters, given, parseDurationMs);
+      const place = await setup.open(ctx, input, environment);
+      const client = await place.clusterClient(ctx, place.membership);
+      environment.io.out(explain(runbook, await prepareRun(ctx, client, { runbook, parameters })));
+      return 0;
+    },
+  };
+}
+
+function startCommand(setup: RunbookSetup): Command {
+  return {
+    summary: 'Start a runbook and carry it out here',
+    description:
+      'Prints the plan first. Ctrl-C stops between two steps or in the middle of one: `polyanthus runbook resume` goes on, here or elsewhere.',
+    args: [runbookArgument],
+    options: [...setup.options, parameterOption, ...startOptions],
+    examples: ['polyanthus runbook start node-maintenance -p nodes=n1,n2 -p window=2 --membership=edge-1'],
+    run: async (ctx, input, environment) => {
+      const runbook = findRunbook(setup.runbooks, argument(input, 0));
+      const given = texts(input, 'parameter');
+      const parameters = parametersFromTexts(runbook.id, runbook.parameters, given, parseDurationMs);
+      return startRunbook(ctx, setup, runbook, parameters, input, environment);
+    },
+  };
+}
+
+function watchCommand(setup: RunbookSetup): Command {
+  return {
+    summary: 'Follow a run until it stops',
+    args: [runArgument],
+    options: setup.options,
+    run: async (ctx, input, environment) => {
+      const place = await setup.open(ctx, input, environment);
+      const run = await follow(ctx, place, argument(input, 0), environment.io);
+      return run.status?.phase === 'Succeeded' ? 0 : 1;
+    },
+  };
+}
+
+function reportCommand(setup: RunbookSetup): Command {
+  return {
+    summary: 'Write what a run did, with evidence and times',
+    args: [runArgument],
+    options: [
+      ...setup.options,
+      {
+        name: 'format',
+        kind: 'string',
+        choices: ['markdown', 'json'],
+        default: 'markdown',
+        help: 'form of the report',
+      },
+      { name: 'output-file', kind: 'string', value: 'FILE', help: 'where to write; the default is standard output' },
+    ],
+    run: async (ctx, input, environment) => {
+      const place = await setup.open(ctx, input, environment);
+      const key = { namespace: place.namespace, name: argument(input, 0) };
+      const { run, steps } = await readRun(ctx, place.runsClient, key);
+      const report = reportOf(run, steps);
+      const written =
+        requiredText(input, 'format') === 'json' ? `${JSON.stringify(report, undefined, 2)}\n` : reportMarkdown(report);
+      const file = text(input, 'output-file');
+      if (file === undefined) environment.io.out(written);
+      else await writeFile(file, written);
+      return 0;
+    },
+  };
+}
+
+type MakeRequest = (input: Parameters<CommandHandler>[1]) => RunRequest;
+
+/** Only asks. */
+function requestCommand(
+  setup: RunbookSetup,
+  summary: string,
+  make: MakeRequest,
+  options: readonly OptionSpec[] = [],
+): Command {
+  return {
+    summary,
+    args: [runArgument],
+    options: [...setup.options, ...options],
+    run: async (ctx, input, environment) => {
+      const place = await setup.open(ctx, input, environment);
+      const key = { namespace: place.namespace, name: argument(input, 0) };
+      await requestOf(ctx, place.runsClient, key, make(input));
+      return 0;
+    },
+  };
+}
+
+/** Asks, and carries it out here unless another executor does. */
+function workCommand(
+  setup: RunbookSetup,
+  summary: string,
+  make: MakeRequest,
+  wanted: readonly RunPhase[],
+  options: readonly OptionSpec[] = [],
+): Command {
+  return {
+    summary,
+    args: [runArgument],
+    options: [...setup.options, ...options, detachOption],
+    run: async (ctx, input, environment) => {
+      const place = await setup.open(ctx, input, environment);
+      const name = argument(input, 0);
+      await requestOf(ctx, place.runsClient, { namespace: place.namespace, name }, make(input));
+      return flag(input, 'detach') ? 0 : carryOut(ctx, setup, place, name, environment, wanted);
+    },
+  };
+}
+
+function approveCommand(setup: RunbookSetup): Command {
+  return requestCommand(
+    setup,
+    'Let a run go beyond a step that waits for it',
+    (input) => ({ kind: 'approve', steps: texts(input, 'step') }),
+    [
+      {
+        name: 'step',
+        kind: 'string',
+        value: 'STEP[/TARGET]',
+        required: true,
+        repeat: true,
+        help: 'the step, for one target or for all',
+      },
+    ],
+  );
+}
+
+function undoCommand(setup: RunbookSetup): Command {
+  return workCommand(
+    setup,
+    'Take a run back',
+    (input) => ({ kind: 'undo', to: text(input, 'to') }),
+    ['Undone'],
+    [
+      {
+        name: 'to',
+        kind: 'string',
+        value: 'STEP',
+        help: 'the last step that stays; the default is that nothing stays',
+      },
+    ],
+  );
+}

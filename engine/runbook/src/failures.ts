@@ -1,0 +1,16 @@
+/** Which failures are of the way and not of the work: waited out, never counted as an attempt. */
+import { hasCode } from '@polyanthus/ground-base/errors';
+import { StatusError } from '@polyanthus/kube-objects/status';
+
+const onTheWay = ['ConnectionRefused', 'ConnectionBroken', 'TransportClosed', 'NameNotFound', 'ProxyFailed'];
+
+/** The API is away, overloaded or in trouble of its own. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof StatusError) return error.httpStatus >= 500 || error.httpStatus === 429;
+  return onTheWay.some((code) => hasCode(error, code));
+}
+
+/** One line. */
+export function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

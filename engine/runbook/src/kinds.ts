@@ -1,0 +1,53 @@
+/** The CRDs of runs in a cluster that has no hub: for `--kubeconfig`, where the Run lives in the cluster itself. */
+import { sleep, type Context } from '@polyanthus/ground-base/context';
+import type { KubeClient } from '@polyanthus/kube-client/client';
+import { customResourceDefinitions, namespaces, type CustomResourceDefinition } from '@polyanthus/kube-kinds/core';
+import { ownCrds } from '@polyanthus/kube-kinds/own/crds';
+import { fieldManager, isOwned } from '@polyanthus/kube-kinds/own/ownership';
+import { runbookGroup } from '@polyanthus/kube-kinds/own/runbook';
+import { isStatus } from '@polyanthus/kube-objects/status';
+import { runbookErrors } from './errors.ts';
+
+const establishMs = 200;
+const establishLooks = 150;
+
+/** Where runs live in a cluster without a hub. */
+export const runsNamespace = 'polyanthus-runs';
+
+/** Applies the kinds and makes the namespace. Throws RunKindsForeign when somebody else's CRD has the name. */
+export async function ensureRunKinds(ctx: Context, client: KubeClient, namespace: string): Promise<void> {
+  const wanted = ownCrds.filter((crd) => crd.metadata.name?.endsWith(`.${runbookGroup}`) === true);
+  for (const crd of wanted) {
+    const name = crd.metadata.name ?? '';
+    const live = await crdOf(ctx, client, name);
+    if (live !== undefined && !isOwned(live))
+      throw runbookErrors.error('RunKindsForeign', `CustomResourceDefinition ${name} exists and is not polyanthus's`);
+    const patch = { type: 'apply', body: crd, force: true } as const;
+    await client.patch(ctx, customResourceDefinitions, { name }, patch, { fieldManager });
+  }
+  for (const crd of wanted) await untilEstablished(ctx, client, crd.metadata.name ?? '');
+  try {
+    await client.create(ctx, namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+  } catch (error) {
+    if (!isStatus(error, 'AlreadyExists')) throw error;
+  }
+}
+
+async function crdOf(ctx: Context, client: KubeClient, name: string): Promise<CustomResourceDefinition | undefined> {
+  try {
+    return await client.get(ctx, customResourceDefinitions, { name });
+  } catch (error) {
+    if (isStatus(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+async function untilEstablished(ctx: Context, client: KubeClient, name: string): Promise<void> {
+  for (let left = establishLooks; ; left--) {
+    const conditions = (await crdOf(ctx, client, name))?.status?.conditions ?? [];
+    if (conditions.some((one) => one.type === 'Established' && one.status === 'True')) return;
+    if (left === 0)
+      throw runbookErrors.error('RunKindsForeign', `CustomResourceDefinition ${name} was not established in time`);
+    await sleep(ctx, establishMs);
+  }
+}

@@ -1,0 +1,106 @@
+/** Parameters of a runbook: a small schema, values from a Run's spec or from texts of a command line. */
+import { runbookErrors } from './errors.ts';
+
+/** One parameter. Durations are milliseconds. */
+export interface ParameterSpec {
+  readonly name: string;
+  readonly type: 'text' | 'integer' | 'boolean' | 'duration' | 'list';
+  readonly help: string;
+  readonly required?: boolean;
+  readonly default?: ParameterValue;
+  readonly choices?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+/** A value; `list` is of texts. */
+export type ParameterValue = string | number | boolean | readonly string[];
+
+/** By name, defaults filled in. */
+export type ParameterValues = Readonly<Record<string, ParameterValue>>;
+
+/** Entries of a list parameter at most. */
+const listMax = 5000;
+
+/** Checks `given` against the schema and fills in defaults. Throws RunParameterInvalid, which names all that is wrong. */
+export function readParameters(
+  runbook: string,
+  schema: readonly ParameterSpec[],
+  given: Readonly<Record<string, unknown>>,
+): ParameterValues {
+  const known = new Set(schema.map((one) => one.name));
+  const problems = Object.keys(given)
+    .filter((name) => !known.has(name))
+    .map((name) => `${name}: there is no such parameter`);
+  const values: Record<string, ParameterValue> = {};
+  for (const spec of schema) {
+    const value = given[spec.name] ?? spec.default;
+    if (value === undefined) {
+      if (spec.required === true) problems.push(`${spec.name}: is required`);
+      continue;
+    }
+    const problem = problemOf(spec, value);
+    if (problem === undefined) values[spec.name] = value as ParameterValue;
+    else problems.push(`${spec.name}: ${problem}`);
+  }
+  if (problems.length > 0)
+    throw runbookErrors.error('RunParameterInvalid', `runbook ${runbook}: ${problems.join('; ')}`);
+  return values;
+}
+
+function problemOf(spec: ParameterSpec, value: unknown): string | undefined {
+  switch (spec.type) {
+    case 'text':
+      if (typeof value !== 'string') return 'is no text';
+      return spec.choices === undefined || spec.choices.includes(value)
+        ? undefined
+        : `is none of ${spec.choices.join(', ')}`;
+    case 'boolean':
+      return typeof value === 'boolean' ? undefined : 'is neither true nor false';
+    case 'list':
+      if (!Array.isArray(value) || !value.every((one) => typeof one === 'string')) return 'is no list of texts';
+      return value.length > listMax
+        ? `has more than ${listMax} entries`
+        : spec.required === true && value.length === 0
+          ? 'is empty'
+          : undefined;
+    case 'integer':
+    case 'duration':
+      return numberProblem(spec, value);
+    default:
+      return spec.type satisfies never;
+  }
+}
+
+function numberProblem(spec: ParameterSpec, value: unknown): string | undefined {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) return 'is no whole number';
+  if (spec.minimum !== undefined && value < spec.minimum) return `is less than ${spec.minimum}`;
+  return spec.maximum !== undefined && value > spec.maximum ? `is more than ${spec.maximum}` : undefined;
+}
+
+/** Values from `NAME=VALUE` texts; lists are separated by commas or the name is repeated. Throws RunParameterInvalid. */
+export function parametersFromTexts(
+  runbook: string,
+  schema: readonly ParameterSpec[],
+  texts: readonly string[],
+  durationMs: (text: string) => number | undefined,
+): Readonly<Record<string, unknown>> {
+  const out: Record<string, unknown> = {};
+  for (const text of texts) {
+    const at = text.indexOf('=');
+    const name = at < 0 ? text : text.slice(0, at);
+    const value = at < 0 ? 'true' : text.slice(at + 1);
+    const spec = schema.find((one) => one.name === name);
+    if (spec?.type === 'list')
+      out[name] = [...((out[name] ?? []) as readonly string[]), ...value.split(',').filter((one) => one !== '')];
+    else out[name] = spec === undefined ? value : valueOf(spec, value, durationMs);
+  }
+  return readParameters(runbook, schema, out);
+}
+
+/** What is not of the form stays a text, and the check of the schema says so. */
+function valueOf(spec: ParameterSpec, text: string, durationMs: (text: string) => number | undefined): unknown {
+  if (spec.type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
+  if (spec.type === 'integer') return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
+  return spec.type === 'duration' ? (durationMs(text) ?? text) : text;
+}

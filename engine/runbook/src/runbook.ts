@@ -1,0 +1,155 @@
+/**
+ * What a runbook is: stages of steps as data, with the few functions that look and act. Everything that is no function is
+ * part of the digest, so that a run is never carried on by another edition: raise `version` when a function changes.
+ */
+import type { Context } from '@polyanthus/ground-base/context';
+import type { KubeClient } from '@polyanthus/kube-client/client';
+import type { RunTarget } from '@polyanthus/kube-kinds/own/runbook';
+import type { KubeObject } from '@polyanthus/kube-objects/meta';
+import type { ParameterSpec, ParameterValues } from './parameters.ts';
+
+/** What an observation says. */
+export interface Verdict {
+  readonly ok: boolean;
+  /** What was seen, for the report; of a verdict that is not ok, what is missing. */
+  readonly evidence: string;
+}
+
+/** What a step gets to work with. */
+export interface StepScope {
+  /** Of the cluster that is worked on. Before each write it makes sure that this executor still holds the run. */
+  readonly client: KubeClient;
+  readonly parameters: ParameterValues;
+  /** Absent in lanes without one. */
+  readonly target: RunTarget | undefined;
+  /** What `before` gave, of this step or an earlier one of the lane. */
+  beforeOf(step: string): unknown;
+  /** What `mark` gave. */
+  readonly mark: unknown;
+  /** The one gate for whatever touches an API or a host: says so in the log, and refuses when the run was taken over. */
+  effect<T>(on: string, sentence: string, fn: () => Promise<T>): Promise<T>;
+  /**
+   * Changes a target that is ours: reads it, makes sure of claim and epoch, then patches (merge) with uid and
+   * resourceVersion, so that a write that comes late is a conflict. `patch` answers undefined when nothing is to do.
+   */
+  change(sentence: string, patch: (live: KubeObject) => object | undefined): Promise<void>;
+}
+
+/** Restores what `before` gave; carried out and proven as a step of its own. */
+export interface UndoDefinition {
+  readonly title: string;
+  readonly act: (ctx: Context, scope: StepScope) => Promise<void>;
+  readonly prove: (ctx: Context, scope: StepScope) => Promise<Verdict>;
+}
+
+interface StepBase {
+  readonly id: string;
+  readonly title: string;
+  /** Planned only when this parameter has this value. */
+  readonly when?: { readonly parameter: string; readonly equals: boolean | string };
+}
+
+/** A step that changes something. */
+export interface ActionStep extends StepBase {
+  readonly kind: 'action';
+  /** A sentence: what it changes. */
+  readonly touches: string;
+  /** Action and proof together, one attempt; milliseconds, or a parameter that gives them. */
+  readonly deadline: number | { readonly parameter: string };
+  /** Failed attempts at most. */
+  readonly attempts: number;
+  /** `never`: it may not be done a second time unless it is known that it did not happen. */
+  readonly repeat: 'safe' | 'never';
+  readonly precondition?: (ctx: Context, scope: StepScope) => Promise<Verdict>;
+  /** What undo restores; JSON. */
+  readonly before?: (ctx: Context, scope: StepScope) => Promise<unknown>;
+  readonly act: (ctx: Context, scope: StepScope) => Promise<void>;
+  /** Taken after the action: what a proof must be fresher than (a renewal, a generation); JSON. */
+  readonly mark?: (ctx: Context, scope: StepScope) => Promise<unknown>;
+  readonly proof: {
+    readonly kind: 'happened' | 'holds';
+    /** `holds`: until this later step of the lane is begun; absent: to the end of the run. */
+    readonly until?: string;
+    /** A sentence: what is observed. */
+    readonly sentence: string;
+    readonly observe: (ctx: Context, scope: StepScope) => Promise<Verdict>;
+  };
+  /** How it is undone, why there is nothing to undo, or that there is no way back from here. */
+  readonly undo: UndoDefinition | { readonly nothing: string } | 'point-of-no-return';
+}
+
+/** A step that only looks, until it is so or the deadline has passed. */
+export interface CheckStep extends StepBase {
+  readonly kind: 'check';
+  readonly deadline: number | { readonly parameter: string };
+  readonly mark?: (ctx: Context, scope: StepScope) => Promise<unknown>;
+  readonly proof: {
+    readonly sentence: string;
+    readonly observe: (ctx: Context, scope: StepScope) => Promise<Verdict>;
+  };
+}
+
+/** A step that waits for `polyanthus runbook approve`; for ever. */
+export interface ApprovalStep extends StepBase {
+  readonly kind: 'approval';
+}
+
+/** One step as data. */
+export type StepDefinition = ActionStep | CheckStep | ApprovalStep;
+
+/** Steps that follow each other; `each-target`: in a lane of their own for each target, a window of lanes at once. */
+export interface Stage {
+  readonly id: string;
+  readonly title: string;
+  readonly lanes: 'once' | 'each-target';
+  /** Lanes at once; 1 where absent. */
+  readonly window?: number | { readonly parameter: string };
+  readonly steps: readonly StepDefinition[];
+}
+
+/** A runbook. */
+export interface Runbook {
+  readonly id: string;
+  readonly version: string;
+  readonly title: string;
+  readonly parameters: readonly ParameterSpec[];
+  /** What the run works on; errors for what is not there. Stored in the Run. */
+  readonly targets: (ctx: Context, client: KubeClient, parameters: ParameterValues) => Promise<readonly RunTarget[]>;
+  readonly stages: readonly Stage[];
+}
+
+/** Whether undoing it is an action. */
+export function hasUndo(step: StepDefinition): step is ActionStep & { readonly undo: UndoDefinition } {
+  return step.kind === 'action' && typeof step.undo === 'object' && 'act' in step.undo;
+}
+
+/** A number of the definition, or the one that a parameter gives. */
+export function numberOf(value: number | { readonly parameter: string }, parameters: ParameterValues): number {
+  if (typeof value === 'number') return value;
+  const given = parameters[value.parameter];
+  if (typeof given !== 'number') throw new Error(`parameter ${value.parameter} is no number`);
+  return given;
+}
+
+/** What is wrong with a runbook itself: for tests of runbooks. */
+export function defectsOf(runbook: Runbook): readonly string[] {
+  const steps = runbook.stages.flatMap((stage) => stage.steps);
+  const ids = [...steps.map((step) => step.id), ...runbook.stages.map((stage) => `stage ${stage.id}`)];
+  const names = new Set(runbook.parameters.map((one) => one.name));
+  const used = [
+    ...runbook.stages.map((stage) => stage.window),
+    ...steps.map((step) => (step.kind === 'approval' ? undefined : step.deadline)),
+    ...steps.map((step) => step.when),
+  ].flatMap((one) => (typeof one === 'object' ? [one.parameter] : []));
+  return [
+    ...ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `${id} is there twice`),
+    ...used.filter((name) => !names.has(name)).map((name) => `parameter ${name} is not declared`),
+    ...runbook.stages.flatMap((stage) => stage.steps.flatMap((step, index) => untilDefects(stage, step, index))),
+  ];
+}
+
+function untilDefects(stage: Stage, step: StepDefinition, index: number): readonly string[] {
+  const until = step.kind === 'action' ? step.proof.until : undefined;
+  if (until === undefined || stage.steps.slice(index + 1).some((later) => later.id === until)) return [];
+  return [`${step.id} holds until ${until}, which does not follow it`];
+}

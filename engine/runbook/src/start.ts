@@ -1,0 +1,59 @@
+/** Making a Run: parameters checked, targets found, edition pinned. Nothing is carried out yet. */
+import type { Context } from '@polyanthus/ground-base/context';
+import { productVersion } from '@polyanthus/ground-base/version';
+import { apiVersionOf } from '@polyanthus/kube-objects/resource';
+import type { KubeClient } from '@polyanthus/kube-client/client';
+import { runs, type Run, type RunTarget } from '@polyanthus/kube-kinds/own/runbook';
+import { digestOf } from './digest.ts';
+import { runbookErrors } from './errors.ts';
+import { readParameters, type ParameterValues } from './parameters.ts';
+import type { Runbook } from './runbook.ts';
+
+/** What is asked for. */
+export interface StartOptions {
+  readonly runbook: Runbook;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly membership?: string | undefined;
+  readonly onRed?: NonNullable<Run['spec']['onRed']> | undefined;
+}
+
+/** A run that could be started: for `explain`, which starts nothing. */
+export interface PreparedRun {
+  readonly parameters: ParameterValues;
+  readonly targets: readonly RunTarget[];
+  readonly spec: Run['spec'];
+}
+
+/** Looks up everything that the Run will pin. Errors: RunParameterInvalid, and what the runbook's targets throw. */
+export async function prepareRun(ctx: Context, clusterClient: KubeClient, options: StartOptions): Promise<PreparedRun> {
+  const { runbook, membership, onRed } = options;
+  const parameters = readParameters(runbook.id, runbook.parameters, options.parameters);
+  const ids = runbook.stages.flatMap((stage) => stage.steps.map((step) => step.id));
+  if (onRed?.undoTo !== undefined && !ids.includes(onRed.undoTo))
+    throw runbookErrors.error('RunParameterInvalid', `runbook ${runbook.id} has no step ${onRed.undoTo}`);
+  const targets = await runbook.targets(ctx, clusterClient, parameters);
+  return {
+    parameters,
+    targets,
+    spec: {
+      runbook: runbook.id,
+      digest: digestOf(runbook),
+      engineVersion: productVersion,
+      parameters,
+      targets,
+      ...(membership === undefined ? {} : { membership }),
+      ...(onRed === undefined ? {} : { onRed }),
+    },
+  };
+}
+
+/** Creates the Run. `name` has 50 characters at most. */
+export async function createRun(
+  ctx: Context,
+  runsClient: KubeClient,
+  key: { readonly namespace: string; readonly name: string },
+  spec: Run['spec'],
+): Promise<Run> {
+  const run: Run = { apiVersion: apiVersionOf(runs), kind: runs.kind, metadata: { ...key }, spec };
+  return runsClient.create(ctx, runs, run);
+}

@@ -1,0 +1,149 @@
+/** Long work as objects, `runbook.polyanthus.dev/v1` (DESIGN section 4 "Runbook"): a Run, and one RunStep per step and target. */
+import type { KubeObject } from '@polyanthus/kube-objects/meta';
+import { resourceType } from '@polyanthus/kube-objects/resource';
+
+/** API group of runs. */
+export const runbookGroup = 'runbook.polyanthus.dev';
+
+/** An object that a run works on, as it was found when the run was made. */
+export interface RunTarget {
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** Plural: the segment of the URL. */
+  readonly resource: string;
+  readonly namespace?: string;
+  readonly name: string;
+  /** An object of the same name and another uid is not this target. */
+  readonly uid: string;
+}
+
+/** Where a run stands. Succeeded, Failed, Aborted and Undone wait for a request; the others are under way. */
+export type RunPhase =
+  | 'Pending'
+  | 'Running'
+  | 'Waiting'
+  | 'Paused'
+  | 'Undoing'
+  | 'Succeeded'
+  | 'Failed'
+  | 'Aborted'
+  | 'Undone';
+
+/** A runbook being carried out. Users write the spec, executors the status. */
+export interface Run extends KubeObject {
+  readonly spec: {
+    readonly runbook: string;
+    /** SHA-256 (hex) of the runbook's data: an executor that has another one refuses. */
+    readonly digest: string;
+    readonly engineVersion: string;
+    /** Values by the runbook's own schema. */
+    readonly parameters?: Readonly<Record<string, unknown>>;
+    /** The member of the fleet that is worked on; absent: the cluster that holds this object. */
+    readonly membership?: string;
+    readonly targets: readonly RunTarget[];
+    /** What to do when a step is red for good. */
+    readonly onRed?: {
+      readonly policy: 'stop' | 'retry' | 'undo';
+      /** `undo`: the last step that stays; absent: nothing stays. */
+      readonly undoTo?: string;
+      /** `retry`: how often the red steps are begun anew. */
+      readonly rounds?: number;
+    };
+    /** Nothing new is begun while this is set. */
+    readonly paused?: boolean;
+    readonly abort?: boolean;
+    /** `STEP` for every target, `STEP/TARGET` for one. */
+    readonly approvals?: readonly string[];
+    /** Raised to have a run that stopped go on. */
+    readonly resumes?: number;
+    /** The number is raised with every request. */
+    readonly undo?: { readonly number: number; readonly to?: string };
+  };
+  readonly status?: {
+    readonly phase?: RunPhase;
+    readonly message?: string;
+    /** Raised by every executor that takes over; what a lower one writes is refused. */
+    readonly epoch?: number;
+    /** Identity of the executor. */
+    readonly holder?: string;
+    readonly direction?: 'forward' | 'back';
+    readonly undoTo?: string;
+    /** Requests of the spec that were served. */
+    readonly resumes?: number;
+    readonly undos?: number;
+    /** Rounds of `onRed.policy: retry` used up. */
+    readonly rounds?: number;
+    readonly startedAt?: string;
+    readonly endedAt?: string;
+    readonly steps?: {
+      readonly total: number;
+      readonly proven: number;
+      readonly failed: number;
+      readonly undone: number;
+    };
+    /** Steps that wait for an approval, at most 20. */
+    readonly waitingFor?: readonly string[];
+  };
+}
+/** Type of Run, for clients. */
+export const runs = resourceType<Run>(runbookGroup, 'v1', 'runs', 'Run', true);
+
+/** Intended: about to act, or in it. Acted: the action ended, its proof is awaited. The same for undoing. */
+export type RunStepState =
+  | 'Pending'
+  | 'Intended'
+  | 'Acted'
+  | 'Proven'
+  | 'Failed'
+  | 'UndoIntended'
+  | 'UndoActed'
+  | 'Undone';
+
+/** One step of a run on one target. Written by the executor alone. */
+export interface RunStep extends KubeObject {
+  readonly spec: {
+    readonly run: string;
+    /** Place in the plan, from 0. */
+    readonly order: number;
+    readonly stage: string;
+    /** Lane within the stage: the steps of one lane follow each other. */
+    readonly lane: number;
+    readonly step: string;
+    readonly title: string;
+    readonly target?: RunTarget;
+  };
+  readonly status?: {
+    readonly state?: RunStepState;
+    /** Of the executor that wrote last. */
+    readonly epoch?: number;
+    /** Intents so far. */
+    readonly attempt?: number;
+    /** Attempts that failed; being killed is no failure. */
+    readonly failures?: number;
+    readonly intentAt?: string;
+    readonly actedAt?: string;
+    readonly provenAt?: string;
+    /** What undo restores: taken before the first intent, never overwritten. */
+    readonly before?: unknown;
+    /** What a proof must be fresher than. */
+    readonly mark?: unknown;
+    /** The observation that proved the step. */
+    readonly evidence?: string;
+    /** Why it is not proven. */
+    readonly message?: string;
+    readonly undo?: {
+      readonly attempt: number;
+      readonly intentAt?: string;
+      readonly provenAt?: string;
+      readonly evidence?: string;
+    };
+  };
+}
+/** Type of RunStep, for clients. */
+export const runSteps = resourceType<RunStep>(runbookGroup, 'v1', 'runsteps', 'RunStep', true);
+
+/** On every RunStep: the name of its Run. */
+export const runLabel = 'runbook.polyanthus.dev/run';
+
+/** On every target while a run holds it: `NAMESPACE/RUN/UID/EPOCH`. */
+export const claimAnnotation = 'runbook.polyanthus.dev/claim';
