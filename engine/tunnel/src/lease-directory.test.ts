@@ -3,6 +3,7 @@ import { createVirtualClock } from '@polyanthus/ground-testing/virtual-clock';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { createClient } from '@polyanthus/kube-client/rest';
 import { leases } from '@polyanthus/kube-kinds/core';
+import type { Membership } from '@polyanthus/kube-kinds/own/fleet';
 import { startTestCluster } from '@polyanthus/kube-server/testing';
 import { expect, it } from 'vitest';
 import { createLeaseDirectory, type LeaseDirectory } from './lease-directory.ts';
@@ -38,5 +39,45 @@ it('gives up a replica that no longer renews, and removes its Lease in time', as
   expect(await names()).toEqual(['polyanthus-hub-a']);
   lifeOfA.cancel();
   await running;
+  await cluster.close();
+});
+
+it('knows a replica that came after its last round as soon as that holds a tunnel', async () => {
+  const clock = createVirtualClock();
+  const cluster = await startTestCluster({ clock });
+  const client = createClient(cluster.transport);
+  let gets = 0;
+  const counting: KubeClient = {
+    ...client,
+    get: (ctx, type, key) => {
+      gets++;
+      return client.get(ctx, type, key);
+    },
+  };
+  const held = { metadata: {}, status: { holder: { replica: 'young', epoch: 4 } } } as Membership;
+  const directory = createLeaseDirectory({
+    client: counting,
+    namespace: 'default',
+    replica: 'a',
+    internalUrl: 'https://a:8444',
+    findMembership: () => held,
+  });
+  expect(await directory.holderOf(cluster.ctx, 'uid')).toBeUndefined();
+  expect(await directory.holderOf(cluster.ctx, 'uid')).toBeUndefined();
+  expect(gets).toBe(1);
+  const metadata = { name: 'polyanthus-hub-young', annotations: { 'fleet.polyanthus.dev/internal-url': 'https://y' } };
+  const spec = { holderIdentity: 'young', renewTime: '2026-01-01T00:00:00.000000Z' };
+  const lease = {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    metadata: { ...metadata, namespace: 'default' },
+    spec,
+  };
+  await client.create(cluster.ctx, leases, lease);
+  await clock.advance(1_000);
+  expect(await directory.holderOf(cluster.ctx, 'uid')).toEqual({ replica: 'young', epoch: 4 });
+  expect(directory.urlOf('young')).toBe('https://y');
+  expect(await directory.holderOf(cluster.ctx, 'uid')).toBeDefined();
+  expect(gets).toBe(2);
   await cluster.close();
 });

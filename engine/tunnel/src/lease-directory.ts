@@ -2,7 +2,7 @@
  * The directory of several replicas: each renews one Lease, which says that it lives and where its internal port is; a
  * Membership's status names the holder and changes only when the holder does (DESIGN section 4).
  */
-import { sleep, type Context } from '@polyanthus/ground-base/context';
+import { background, sleep, withTimeout, type Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import type { KubeClient, ObjectKey } from '@polyanthus/kube-client/client';
 import { leases, type Lease } from '@polyanthus/kube-kinds/core';
@@ -37,6 +37,9 @@ export interface LeaseDirectory extends TunnelDirectory {
 const label = 'fleet.polyanthus.dev/hub-replica';
 const urlAnnotation = 'fleet.polyanthus.dev/internal-url';
 const claimAttempts = 8;
+const meetEveryMs = 1_000;
+const meetTimeoutMs = 2_000;
+const leaseName = (replica: string): string => `polyanthus-hub-${replica}`;
 /** A Lease is removed when it is dead for this many times `deadAfterMs`: 5 minutes. */
 const forgetAfter = 20;
 
@@ -46,9 +49,11 @@ export function createLeaseDirectory(options: LeaseDirectoryOptions): LeaseDirec
   return {
     run: (ctx) => directory.run(ctx),
     urlOf: (replica) => directory.alive.get(replica)?.url,
-    holderOf: async (_ctx, membershipUid) => {
+    holderOf: async (ctx, membershipUid) => {
       const holder = options.findMembership(membershipUid)?.status?.holder;
-      return holder !== undefined && directory.alive.has(holder.replica) ? holder : undefined;
+      if (holder === undefined || holder.replica === '') return undefined;
+      await directory.meet(ctx, holder.replica);
+      return directory.alive.has(holder.replica) ? holder : undefined;
     },
     claim: (ctx, membershipUid) => directory.claim(ctx, membershipUid),
     release: (ctx, membershipUid, epoch) => directory.release(ctx, membershipUid, epoch),
@@ -65,6 +70,7 @@ class Leases {
   readonly alive = new Map<string, Seen>();
   readonly #options: LeaseDirectoryOptions;
   readonly #seen = new Map<string, Seen>();
+  readonly #meetings = new Map<string, { readonly atMs: number; readonly met: Promise<void> }>();
 
   constructor(options: LeaseDirectoryOptions) {
     this.#options = options;
@@ -94,6 +100,7 @@ class Leases {
       names.add(replica);
       this.#note(replica, lease, nowMs);
     }
+    this.#meetings.clear();
     for (const replica of this.#seen.keys()) if (!names.has(replica)) this.#seen.delete(replica);
     this.alive.clear();
     const deadAfterMs = this.#options.deadAfterMs ?? 15_000;
@@ -109,6 +116,35 @@ class Leases {
     await this.#options.client
       .delete(ctx, leases, { namespace, name }, { preconditions: { uid, resourceVersion } })
       .catch((error: unknown) => ctx.log.debug('the Lease of a dead replica was not removed', { name, error }));
+  }
+
+  /** A replica that is younger than our last round is looked up by itself, once a second at most. */
+  async meet(ctx: Context, replica: string): Promise<void> {
+    if (this.#seen.has(replica) || replica === this.#options.replica) return;
+    const nowMs = ctx.clock.monotonic();
+    const last = this.#meetings.get(replica);
+    if (last !== undefined && nowMs - last.atMs < meetEveryMs) return last.met;
+    const lasting = background({ log: ctx.log, clock: ctx.clock });
+    const met = withTimeout(lasting, meetTimeoutMs, 'reading the Lease of a replica', (inner) =>
+      this.#look(inner, replica),
+    );
+    this.#meetings.set(replica, { atMs: nowMs, met });
+    return met;
+  }
+
+  async #look(ctx: Context, replica: string): Promise<void> {
+    const { client, namespace } = this.#options;
+    try {
+      this.#note(
+        replica,
+        await client.get(ctx, leases, { namespace, name: leaseName(replica) }),
+        ctx.clock.monotonic(),
+      );
+      const seen = this.#seen.get(replica);
+      if (seen !== undefined) this.alive.set(replica, seen);
+    } catch (error) {
+      ctx.log.debug('a replica is not known', { replica, error });
+    }
   }
 
   /** The clocks of replicas are not compared: a Lease lives while we see it change. */
@@ -137,7 +173,7 @@ class Leases {
   }
 
   #key(): { readonly namespace: string; readonly name: string } {
-    return { namespace: this.#options.namespace, name: `polyanthus-hub-${this.#options.replica}` };
+    return { namespace: this.#options.namespace, name: leaseName(this.#options.replica) };
   }
 
   async claim(ctx: Context, membershipUid: string): Promise<number> {
