@@ -127,24 +127,17 @@ class Leases {
     const lasting = background({ log: ctx.log, clock: ctx.clock });
     const met = withTimeout(lasting, meetTimeoutMs, 'reading the Lease of a replica', (inner) =>
       this.#look(inner, replica),
-    );
+    ).catch((error: unknown) => ctx.log.debug('a replica is not known', { replica, error }));
     this.#meetings.set(replica, { atMs: nowMs, met });
     return met;
   }
 
   async #look(ctx: Context, replica: string): Promise<void> {
     const { client, namespace } = this.#options;
-    try {
-      this.#note(
-        replica,
-        await client.get(ctx, leases, { namespace, name: leaseName(replica) }),
-        ctx.clock.monotonic(),
-      );
-      const seen = this.#seen.get(replica);
-      if (seen !== undefined) this.alive.set(replica, seen);
-    } catch (error) {
-      ctx.log.debug('a replica is not known', { replica, error });
-    }
+    const lease = await client.get(ctx, leases, { namespace, name: leaseName(replica) });
+    this.#note(replica, lease, ctx.clock.monotonic());
+    const seen = this.#seen.get(replica);
+    if (seen !== undefined) this.alive.set(replica, seen);
   }
 
   /** The clocks of replicas are not compared: a Lease lives while we see it change. */
