@@ -5,6 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { Agent, request } from 'node:https';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { background } from '@polyanthus/ground-base/context';
 import { createTransport } from '@polyanthus/ground-http/node-client';
@@ -82,6 +83,7 @@ describe.skipIf(why !== undefined)(`three replicas of a hub${why === undefined ?
   }, 90_000);
   afterAll(async () => {
     await fleet?.stop();
+    note('load average of the machine, 1 minute, at the end', (loadavg()[0] ?? 0).toFixed(0));
     const table = ['| | |', '|---|---|', ...figures].join('\n');
     process.stdout.write(`\n${table}\n`);
     const file = process.env['POLYANTHUS_EVIDENCE'];
