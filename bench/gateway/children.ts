@@ -59,6 +59,9 @@ export async function endAll(): Promise<void> {
   rmSync(runFolder, { recursive: true, force: true, maxRetries: 5 });
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void endAll().then(() => process.exit(1)));
+
 /** User and system seconds of these processes since they began. */
 export function cpuSeconds(pids: readonly number[]): number {
   const ticks = pids.map((pid) => {
