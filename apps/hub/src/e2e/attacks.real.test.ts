@@ -141,7 +141,9 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
     const kubeconfig = await fleet.kubeconfig(robot, fleet.memberPath('new'));
     await until(5000, async () => (await fleet.kubectl('1.37.2', kubeconfig, ['get', 'configmaps'])).code === 0);
     const who = await fleet.kubectl('1.37.2', kubeconfig, ['auth', 'whoami', '-o', 'json']);
-    expect(who.code).toBe(1);
+    expect(JSON.parse(who.out)).toMatchObject({
+      status: { userInfo: { username: 'hub:serviceaccount:default:robot' } },
+    });
     const agent = agentOf();
     const secrets = await ask(fleet, robot, at('/api/v1/secrets'), { headers: { 'user-agent': agent } });
     expect(secrets.status).toBe(403);

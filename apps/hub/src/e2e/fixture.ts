@@ -84,7 +84,11 @@ export class TestFleet {
   /** Bundles the product and starts its hub. */
   static async start(upArgs: readonly string[] = []): Promise<TestFleet> {
     const folder = await mkdtemp(join(tmpdir(), 'polyanthus-e2e-'));
-    const [main, [port = 0]] = await Promise.all([bundle(folder), freePorts(1)]);
+    const main = await bundle(folder).catch(async (error: unknown) => {
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    });
+    const [port = 0] = await freePorts(1);
     const fleet = new TestFleet(folder, main, port, upArgs);
     await fleet.startHub().catch(async (error: unknown) => {
       await fleet.stop();
