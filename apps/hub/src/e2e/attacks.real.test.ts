@@ -1,6 +1,6 @@
 /** Who tries to be somebody else, or to go where nobody may: each with its status and its line in the audit log. */
 import { randomUUID } from 'node:crypto';
-import { cp, mkdtemp, readFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GatewayAudit } from '@polyanthus/engine-gateway/audit';
@@ -16,6 +16,7 @@ const evidence = join(import.meta.dirname, '../../../../evidence/attack-table.md
 describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
   let fleet: TestFleet;
   let issuer: Issuer;
+  let issuerFolder = '';
   let member: Member;
   let other: Member;
   let editor: UserFields;
@@ -24,7 +25,8 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
   const table = new AttackTable();
 
   beforeAll(async () => {
-    const caFile = join(await mkdtemp(join(tmpdir(), 'polyanthus-issuer-')), 'ca.pem');
+    issuerFolder = await mkdtemp(join(tmpdir(), 'polyanthus-issuer-'));
+    const caFile = join(issuerFolder, 'ca.pem');
     issuer = await startIssuer(caFile);
     fleet = await TestFleet.start([
       `--oidc-issuer-url=${issuer.url}`,
@@ -52,6 +54,7 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
   afterAll(async () => {
     await fleet?.stop();
     await issuer?.stop();
+    await rm(issuerFolder, { recursive: true, force: true });
     await table.write(evidence);
   });
 
