@@ -80,7 +80,7 @@ describe.skipIf(why !== undefined)(
 
     it('is left as it was when the agent does not come up', async () => {
       const before = await left();
-      const register = ['register', 'h1', '--image=example.invalid/none:1', `--kubeconfig=${host.clusterKubeconfig}`];
+      const register = ['register', 'h1', '--image=127.0.0.1:1/none:1', `--kubeconfig=${host.clusterKubeconfig}`];
       await expect(host.fleet(...register, '--timeout=3s')).rejects.toThrow('AgentNotConnected');
       expect(await host.ask(host.hubKubeconfig, ['get', 'memberships', '-o=name'])).toBe('');
       await expect.poll(left, { timeout: 60_000, interval: 500 }).toBe(before);
