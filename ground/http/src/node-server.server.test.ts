@@ -180,10 +180,12 @@ describe('keep-alive', () => {
     expect(await text(await transport.request(ctx, testRequest('/')))).toBe('ok');
     expect(await text(await transport.request(ctx, testRequest('/')))).toBe('ok');
     expect([sockets.length, requests]).toEqual([2, 3]);
+    // The repeat had a connection of its own: another call leaves one in the pool again.
+    expect(await text(await transport.request(ctx, testRequest('/')))).toBe('ok');
     await expect(
       transport.request(ctx, testRequest('/', { method: 'POST', body: Buffer.from('x') })),
     ).rejects.toMatchObject({ code: 'ConnectionBroken' });
-    expect(requests).toBe(4);
+    expect([sockets.length, requests]).toEqual([3, 5]);
   });
 });
 
