@@ -62,31 +62,67 @@ export async function reference(world: World, subject: Subject): Promise<Referen
   };
 }
 
-/** What is wrong with a run whose executors met these fates one after the other; the last one lives. Empty: nothing. */
+/** How a case went: what is wrong (nothing, if all is well), and how many of its fates struck. */
+export interface Case {
+  readonly defects: readonly string[];
+  readonly struck: number;
+}
+
+/** A run whose executors met these fates one after the other; the last one lives. */
 export async function killed(
   world: World,
   subject: Subject,
   expected: Reference,
   fates: readonly Fate[],
-): Promise<readonly string[]> {
+): Promise<Case> {
   await renew(world);
   await startRun(world, subject.runbook, subject.parameters, subject.spec);
   const violations: string[] = [];
   const tap = watchIntents(world, violations);
   const start = (identity: string, fate: Fate) =>
     startExecutor({ world, runbooks: [subject.runbook], run: 'r1', identity, fate, tap });
+  let struck = 0;
   for (const [index, fate] of fates.entries()) {
     const victim = start(`victim-${index}`, fate);
     let ended = false;
     void victim.ended.finally(() => (ended = true)).catch(() => undefined);
     await world.clock.until(() => victim.struck() || ended, 'the kill');
+    if (victim.struck()) struck += 1;
     victim.bury();
   }
   const run = await settled(world.clock, start('heir', {}).ended);
-  const problems = violations.map((one) => `no intent covers ${one}`);
+  const defects = violations.map((one) => `no intent covers ${one}`);
+  return { defects: [...defects, ...(await differences(world, run, expected))], struck };
+}
+
+/** A run whose executor was stopped at a request, and continued when another one had finished. */
+export async function stopped(world: World, subject: Subject, expected: Reference, at: number): Promise<Case> {
+  await renew(world);
+  await startRun(world, subject.runbook, subject.parameters, subject.spec);
+  const runbooks = [subject.runbook];
+  const first = startExecutor({ world, runbooks, run: 'r1', identity: 'stopped', fate: { at, how: 'stop' } });
+  let ended = false;
+  void first.ended.finally(() => (ended = true)).catch(() => undefined);
+  await world.clock.until(() => first.struck() || ended, 'the stop');
+  const run = await settled(world.clock, startExecutor({ world, runbooks, run: 'r1', identity: 'heir' }).ended);
+  const defects = (await differences(world, run, expected)).map((one) => `the heir: ${one}`);
+  const struck = first.struck() ? 1 : 0;
+  first.go();
+  const end = first.ended.then(
+    (late) => late.status?.phase ?? '',
+    (error: { readonly code?: string }) => error.code ?? '',
+  );
+  const outcome = await settled(world.clock, end);
+  if (outcome !== 'RunTakenOver' && outcome !== expected.phase) defects.push(`the one that woke ended ${outcome}`);
+  const after = await differences(world, run, expected);
+  return { defects: [...defects, ...after.map((one) => `after it woke: ${one}`)], struck };
+}
+
+async function differences(world: World, run: Run, expected: Reference): Promise<readonly string[]> {
+  const found: string[] = [];
   if (run.status?.phase !== expected.phase)
-    problems.push(`it ended ${run.status?.phase ?? ''} (${run.status?.message ?? ''})`);
-  if (!jsonEqual(await dump(world), expected.dump)) problems.push('the targets differ');
-  if (!jsonEqual(await outcomes(world), expected.outcomes)) problems.push('the steps differ');
-  return problems;
+    found.push(`it ended ${run.status?.phase ?? ''} (${run.status?.message ?? ''})`);
+  if (!jsonEqual(await dump(world), expected.dump)) found.push('the targets differ');
+  if (!jsonEqual(await outcomes(world), expected.outcomes)) found.push('the steps differ');
+  return found;
 }

@@ -37,7 +37,7 @@ function why({ definition, object }: StepRecord): string {
 type Undoable = ActionStep & { readonly undo: UndoDefinition };
 
 async function isUndone(ctx: Context, handle: RunHandle, record: StepRecord, step: Undoable): Promise<boolean> {
-  const verdict = await untilSo(ctx, ctx.clock.now(), () => step.undo.prove(ctx, scopeOf(ctx, handle, record)));
+  const verdict = await untilSo(ctx, ctx.clock.monotonic(), () => step.undo.prove(ctx, scopeOf(ctx, handle, record)));
   if (verdict.ok) await undone(ctx, handle, record, `${verdict.evidence} (found so by a successor)`);
   return verdict.ok;
 }
@@ -59,7 +59,7 @@ async function undo(ctx: Context, handle: RunHandle, record: StepRecord, step: U
 
 async function attempt(ctx: Context, handle: RunHandle, record: StepRecord, step: Undoable): Promise<void> {
   const timeoutMs = numberOf(step.deadline, handle.options.parameters);
-  const deadlineMs = ctx.clock.now() + timeoutMs;
+  const deadlineMs = ctx.clock.monotonic() + timeoutMs;
   const begun = {
     attempt: (record.object.status?.undo?.attempt ?? 0) + 1,
     intentAt: kubeMicroTime(ctx.clock.now()),

@@ -240,6 +240,62 @@ describe('an action that may not be done twice', () => {
   });
 });
 
+describe('a step whose proof fails', () => {
+  let looks = 0;
+  const flaky: Runbook = {
+    ...everyKind,
+    id: 'flaky',
+    stages: [
+      {
+        id: 'each',
+        title: 'each',
+        lanes: 'each-target',
+        steps: [
+          setKey('value', 'value', 'changed', {
+            deadline: 500,
+            proof: {
+              kind: 'happened',
+              sentence: 'it was looked at often enough',
+              observe: () => Promise.resolve({ ok: ++looks > 9, evidence: `looked ${looks} times` }),
+            },
+          }),
+        ],
+      },
+    ],
+  };
+  const runbooks = [flaky];
+
+  it('keeps what was there before the first attempt, so that undo restores that', async () => {
+    looks = 7;
+    const before = await dump(world);
+    await startRun(world, flaky, {});
+    const running = execute({ runbooks });
+    expect((await settled(world.clock, running.ended)).status?.phase).toBe('Succeeded');
+    expect(running.events.filter((one) => one.event === 'retry').map((one) => one.step)).toEqual([
+      'value/m0',
+      'value/m0',
+    ]);
+    await ask({ kind: 'undo', to: undefined });
+    expect((await carryOut({ runbooks })).status?.phase).toBe('Undone');
+    expect(await dump(world)).toEqual(before);
+  });
+
+  it('is undone also when it was about to be begun again', async () => {
+    looks = -1000;
+    const before = await dump(world);
+    await startRun(world, flaky, {});
+    expect((await carryOut({ runbooks })).status?.phase).toBe('Failed');
+    expect(await dump(world)).toMatchObject({ m0: { data: { value: 'changed' } } });
+    await ask({ kind: 'resume' });
+    await ask({ kind: 'pause' });
+    const running = execute({ runbooks });
+    await phase('Paused');
+    await ask({ kind: 'undo', to: undefined });
+    expect((await settled(world.clock, running.ended)).status?.phase).toBe('Undone');
+    expect(await dump(world)).toEqual(before);
+  });
+});
+
 describe('an executor', () => {
   it('refuses a run of another edition', async () => {
     await startRun(world, everyKind, {}, approved);

@@ -65,7 +65,7 @@ async function forget(ctx: Context, handle: RunHandle, record: StepRecord): Prom
 }
 
 async function check(ctx: Context, handle: RunHandle, record: StepRecord, step: CheckStep): Promise<void> {
-  const deadlineMs = ctx.clock.now() + numberOf(step.deadline, handle.options.parameters);
+  const deadlineMs = ctx.clock.monotonic() + numberOf(step.deadline, handle.options.parameters);
   const mark = await patiently(ctx, deadlineMs, () => step.mark?.(ctx, scopeOf(ctx, handle, record)));
   const scope = scopeOf(ctx, handle, record, mark);
   const verdict = await untilSo(ctx, deadlineMs, () => step.proof.observe(ctx, scope));
@@ -96,7 +96,7 @@ async function action(ctx: Context, handle: RunHandle, record: StepRecord, step:
 
 /** What a predecessor, or an earlier round, left in the middle: true when it had its effect. */
 async function adopt(ctx: Context, handle: RunHandle, record: StepRecord, step: ActionStep): Promise<boolean> {
-  const deadlineMs = ctx.clock.now() + numberOf(step.deadline, handle.options.parameters);
+  const deadlineMs = ctx.clock.monotonic() + numberOf(step.deadline, handle.options.parameters);
   const acted = stateOf(record) === 'Acted';
   const mark = acted
     ? record.object.status?.mark
@@ -120,7 +120,7 @@ async function adopt(ctx: Context, handle: RunHandle, record: StepRecord, step: 
 
 async function attempt(ctx: Context, handle: RunHandle, record: StepRecord, step: ActionStep): Promise<void> {
   const timeoutMs = numberOf(step.deadline, handle.options.parameters);
-  const deadlineMs = ctx.clock.now() + timeoutMs;
+  const deadlineMs = ctx.clock.monotonic() + timeoutMs;
   const scope = scopeOf(ctx, handle, record);
   const ready = await patiently(ctx, deadlineMs, () => step.precondition?.(ctx, scope));
   if (ready?.ok === false)
@@ -145,11 +145,11 @@ async function attempt(ctx: Context, handle: RunHandle, record: StepRecord, step
   await proven(ctx, handle, record, verdict.evidence);
 }
 
-/** Looks until it is so, or the deadline has passed; at least once. */
+/** Looks until it is so, or the deadline (by the monotonic clock: wall clocks jump) has passed; at least once. */
 export async function untilSo(ctx: Context, deadlineMs: number, look: () => Promise<Verdict>): Promise<Verdict> {
   for (;;) {
     const verdict = await patiently(ctx, deadlineMs, look);
-    if (verdict.ok || ctx.clock.now() + observeMs > deadlineMs) return verdict;
+    if (verdict.ok || ctx.clock.monotonic() + observeMs > deadlineMs) return verdict;
     await sleep(ctx, observeMs);
   }
 }
@@ -160,7 +160,7 @@ async function patiently<T>(ctx: Context, deadlineMs: number, fn: () => Promise<
     try {
       return (await fn()) as T;
     } catch (error) {
-      if (ctx.signal.aborted || !isTransient(error) || ctx.clock.now() + observeMs > deadlineMs) throw error;
+      if (ctx.signal.aborted || !isTransient(error) || ctx.clock.monotonic() + observeMs > deadlineMs) throw error;
       await sleep(ctx, observeMs);
     }
   }
@@ -200,7 +200,7 @@ export async function everythingHolds(
 
 async function holds(ctx: Context, handle: RunHandle, record: StepRecord, step: ActionStep): Promise<Verdict> {
   if (stateOf(record) !== 'Proven') return { ok: false, evidence: 'it was lost and is not yet made good' };
-  const deadlineMs = ctx.clock.now() + numberOf(step.deadline, handle.options.parameters);
+  const deadlineMs = ctx.clock.monotonic() + numberOf(step.deadline, handle.options.parameters);
   const scope: StepScope = scopeOf(ctx, handle, record, record.object.status?.mark);
   return patiently(ctx, deadlineMs, () => step.proof.observe(ctx, scope));
 }

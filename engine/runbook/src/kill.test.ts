@@ -25,12 +25,14 @@ describe.each(subjects.map((subject) => [subject.name, subject] as const))('%s',
 
   it.each(Array.from({ length: 6 }, (_one, index) => index + 1))('ends as if nobody had killed it (%i)', async () => {
     const fates = [fate()];
-    expect(await killed(world, subject, expected, fates), JSON.stringify(fates)).toEqual([]);
+    const { defects } = await killed(world, subject, expected, fates);
+    expect(defects, JSON.stringify(fates)).toEqual([]);
   });
 
   it.each([1, 2])('ends as if nobody had killed it and its successor (%i)', async () => {
     const fates = [fate(), fate()];
-    expect(await killed(world, subject, expected, fates), JSON.stringify(fates)).toEqual([]);
+    const { defects } = await killed(world, subject, expected, fates);
+    expect(defects, JSON.stringify(fates)).toEqual([]);
   });
 });
 
@@ -62,6 +64,6 @@ it('would find an action without an intent', async () => {
     ],
   };
   const subject = { name: 'careless', runbook: careless, parameters: {}, spec: {} };
-  const found = await killed(world, subject, await reference(world, subject), []);
-  expect(found.filter((one) => one.startsWith('no intent covers PATCH'))).toHaveLength(3);
+  const { defects } = await killed(world, subject, await reference(world, subject), []);
+  expect(defects.filter((one) => one.startsWith('no intent covers PATCH'))).toHaveLength(3);
 });

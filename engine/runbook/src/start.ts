@@ -47,13 +47,18 @@ export async function prepareRun(ctx: Context, clusterClient: KubeClient, option
   };
 }
 
-/** Creates the Run. `name` has 50 characters at most. */
+/** So that the names of steps and of the Lease, which are longer, are still names. */
+const nameMax = 50;
+
+/** Creates the Run. Throws RunParameterInvalid for a name of more than 50 characters. */
 export async function createRun(
   ctx: Context,
   runsClient: KubeClient,
   key: { readonly namespace: string; readonly name: string },
   spec: Run['spec'],
 ): Promise<Run> {
+  if (key.name.length > nameMax)
+    throw runbookErrors.error('RunParameterInvalid', `run ${key.name}: its name has more than ${nameMax} characters`);
   const run: Run = { apiVersion: apiVersionOf(runs), kind: runs.kind, metadata: { ...key }, spec };
   return runsClient.create(ctx, runs, run);
 }

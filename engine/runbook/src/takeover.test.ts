@@ -1,64 +1,61 @@
 /** An executor that was stopped and continued after another one had finished changes nothing any more. */
+import type { HttpRequest } from '@polyanthus/ground-http/message';
 import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { reference, type Reference } from '../soak/kill-matrix.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { reference, stopped, subjects, type Reference } from '../soak/kill-matrix.ts';
+import { requestOf } from './requests.ts';
 import {
   dump,
   everyKind,
-  outcomes,
   renew,
   settled,
   startExecutor,
   startRun,
   startWorld,
+  testNamespace,
+  type Fate,
   type World,
 } from './testing.ts';
 
-const spec = { approvals: ['ask'] };
-const runbooks = [everyKind];
 let world: World;
-let expected: Reference;
 beforeAll(async () => {
   world = await startWorld();
-  expected = await reference(world, { name: 'alone', runbook: everyKind, parameters: {}, spec });
 });
 afterAll(() => world.close());
 
-const random = createSeededRandom(11);
-
-it.each(Array.from({ length: 12 }, (_one, index) => index + 1))('a stopped executor is fenced (%i)', async () => {
-  await renew(world);
-  await startRun(world, everyKind, {}, spec);
-  const at = Math.floor(random.float() * expected.requests);
-  let tookOver = false;
-  const late: string[] = [];
-  const first = startExecutor({
-    world,
-    runbooks,
-    run: 'r1',
-    identity: 'stopped',
-    fate: { at, how: 'stop' },
-    tap: async (request) => {
-      if (tookOver && request.method !== 'GET') late.push(`${request.method} ${request.url}`);
-      return undefined;
-    },
+describe.each(subjects.map((subject) => [subject.name, subject] as const))('%s', (_name, subject) => {
+  let expected: Reference;
+  beforeAll(async () => {
+    expected = await reference(world, subject);
   });
-  await world.clock.until(first.struck, 'the stop');
-  const second = await settled(world.clock, startExecutor({ world, runbooks, run: 'r1', identity: 'heir' }).ended);
-  expect(second.status?.phase).toBe('Succeeded');
-  const [maps, steps] = [await dump(world), await outcomes(world)];
-  expect(maps).toEqual(expected.dump);
+  const random = createSeededRandom(11);
 
-  tookOver = true;
+  it.each(Array.from({ length: 8 }, (_one, index) => index + 1))('fences who was stopped (%i)', async () => {
+    const at = Math.floor(random.float() * expected.requests);
+    const { defects } = await stopped(world, subject, expected, at);
+    expect(defects, `stopped at ${at}`).toEqual([]);
+  });
+});
+
+it('has fenced the stopped one as soon as it has taken over, before it does anything itself', async () => {
+  const key = { namespace: testNamespace, name: 'r1' };
+  await renew(world);
+  await startRun(world, everyKind, {}, { approvals: ['ask'] });
+  const start = (identity: string, fate: Fate = {}) =>
+    startExecutor({ world, runbooks: [everyKind], run: 'r1', identity, fate });
+  const isFirstChange = (request: HttpRequest): boolean =>
+    request.method === 'PATCH' && /"first"/.test(Buffer.from(request.body as Uint8Array).toString());
+  const first = start('stopped', { when: isFirstChange, how: 'stop' });
+  await world.clock.until(first.struck, 'the stop');
+  await requestOf(world.ctx, world.client, key, { kind: 'pause' });
+  const heir = start('heir');
+  await world.clock.until(() => heir.events.some((event) => event.event === 'taken'), 'the takeover');
+  await world.clock.advance(1000);
+  const before = await dump(world);
   first.go();
-  const outcome = await settled(
-    world.clock,
-    first.ended.then(
-      (run) => run.status?.phase,
-      (error: { code: string }) => error.code,
-    ),
-  );
-  expect(['RunTakenOver', 'Succeeded'], `at ${at}`).toContain(outcome);
-  expect(await dump(world), `at ${at}: ${late.join('; ')}`).toEqual(maps);
-  expect(await outcomes(world)).toEqual(steps);
+  await expect(settled(world.clock, first.ended)).rejects.toMatchObject({ code: 'RunTakenOver' });
+  expect(await dump(world)).toEqual(before);
+  expect(before).toMatchObject({ m0: { data: { value: 'v0' } } });
+  await requestOf(world.ctx, world.client, key, { kind: 'resume' });
+  expect((await settled(world.clock, heir.ended)).status?.phase).toBe('Succeeded');
 });

@@ -28,8 +28,9 @@ export function refuseOtherEdition(run: Run, runbook: Runbook): void {
 export async function takeOver(ctx: Context, run: Run, holder: string, options: HandleOptions): Promise<RunHandle> {
   refuseOtherEdition(run, options.runbook);
   const requested = (run.spec.resumes ?? 0) > (run.status?.resumes ?? 0);
+  const { endedAt: _ended, ...before } = run.status ?? {};
   const status = {
-    ...run.status,
+    ...before,
     ...nextDirection(run, requested),
     phase: 'Running' as const,
     message: '',

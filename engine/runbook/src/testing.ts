@@ -68,6 +68,8 @@ export async function settled<T>(clock: TestClock, promise: Promise<T>): Promise
 export interface Fate {
   /** The request at which it happens, from 0; absent: never. */
   readonly at?: number;
+  /** Instead: the first request of which this holds. */
+  readonly when?: (request: HttpRequest) => boolean;
   /** `before`: that request is never sent; `after`: it is carried out, its answer never arrives; `stop`: held until `go`. */
   readonly how?: 'before' | 'after' | 'stop';
 }
@@ -112,7 +114,7 @@ export function startExecutor(setup: ExecutorSetup): TestExecutor {
   const inner = world.cluster.transport;
   const request: Transport['request'] = async (requestCtx, message) => {
     const index = requests++;
-    const now = index === fate.at && !struck;
+    const now = !struck && (index === fate.at || fate.when?.(message) === true);
     if (struck && fate.how !== 'stop') return forever;
     if (now) {
       struck = true;

@@ -1,0 +1,96 @@
+import { parseCommand } from '@polyanthus/ground-cli-kit/parse';
+import { recordIo, type RecordedIo } from '@polyanthus/ground-cli-kit/io';
+import { runs } from '@polyanthus/kube-kinds/own/runbook';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  everyKind,
+  renew,
+  settled,
+  startExecutor,
+  startRun,
+  startWorld,
+  testNamespace,
+  type World,
+} from '../src/testing.ts';
+import { runbookCommands } from './runbook.ts';
+
+let world: World;
+beforeAll(async () => {
+  world = await startWorld(2);
+});
+beforeEach(() => renew(world, 2));
+afterAll(() => world.close());
+
+const commands = runbookCommands({
+  runbooks: [everyKind],
+  options: [],
+  open: () =>
+    Promise.resolve({
+      runsClient: world.client,
+      namespace: testNamespace,
+      membership: undefined,
+      clusterClient: () => Promise.resolve(world.client),
+      prepare: () => Promise.resolve(),
+    }),
+});
+
+/** Runs a command of the group; answers its exit code and what it printed. */
+async function run(name: string, ...argv: readonly string[]): Promise<{ readonly code: number } & RecordedIo> {
+  const command = commands[name];
+  if (command === undefined) throw new Error(`no command ${name}`);
+  const parsed = parseCommand(['polyanthus', 'runbook', name], command, argv, {});
+  if (parsed.kind !== 'run') throw new Error('help');
+  const io = recordIo();
+  const code = await settled(world.clock, command.run(world.ctx, parsed.input, { io, env: {} }));
+  return { code: code ?? 0, ...io };
+}
+const spec = async () => (await world.client.get(world.ctx, runs, { namespace: testNamespace, name: 'r1' })).spec;
+
+describe('polyanthus runbook', () => {
+  it('explains a runbook, and the plan for its targets, and changes nothing', async () => {
+    const plain = (await run('explain', 'every-kind')).stdout();
+    expect(plain).toContain('touches: value of the map');
+    expect(plain).toContain('undo: none: POINT OF NO RETURN');
+    const plan = (await run('explain', 'every-kind', '-p', 'final=false', '-p', 'window=1')).stdout();
+    expect(plan).toContain('ConfigMap work/m1');
+    expect(plan).toContain('(for each of 2 targets, 1 at once)');
+    expect(plan).not.toContain('POINT OF NO RETURN');
+    expect((await world.client.list(world.ctx, runs)).items).toEqual([]);
+  });
+
+  it('names every parameter that is wrong', async () => {
+    await expect(run('start', 'every-kind', '-p', 'window=0', '-p', 'other=1', '-p', 'final=maybe')).rejects.toThrow(
+      'runbook every-kind: other: there is no such parameter; window: is less than 1; final: is neither true nor false',
+    );
+    await expect(run('explain', 'nothing')).rejects.toMatchObject({ code: 'RunbookUnknown' });
+  });
+
+  it('makes a run, lists it, and asks things of it', async () => {
+    expect((await run('start', 'every-kind', '--name', 'r1', '--detach', '--on-red', 'retry')).stdout()).toBe('r1\n');
+    expect((await run('list')).stdout()).toMatch(/r1 +every-kind +Pending +0\/0/);
+    await run('pause', 'r1');
+    await run('approve', 'r1', '--step', 'ask/m0', '--step', 'ask/m1');
+    expect(await spec()).toMatchObject({ paused: true, approvals: ['ask/m0', 'ask/m1'], onRed: { policy: 'retry' } });
+    await run('undo', 'r1', '--to', 'first', '--detach');
+    expect(await spec()).toMatchObject({ paused: false, undo: { number: 1, to: 'first' } });
+    await run('abort', 'r1', '--detach');
+    expect((await spec()).abort).toBe(true);
+  });
+
+  it('shows a run as it goes, and reports it with evidence', async () => {
+    await startRun(world, everyKind, {}, { approvals: ['ask'] });
+    const executor = startExecutor({ world, runbooks: [everyKind], run: 'r1', identity: 'a' });
+    const watched = await run('watch', 'r1');
+    await executor.ended;
+    expect(watched.code).toBe(0);
+    expect(watched.stderr()).toContain('✓ m1: set value: it says between');
+    expect(watched.stderr()).toContain('run r1: Succeeded, 13 of 13 steps proven');
+    const report = JSON.parse((await run('report', 'r1', '--format', 'json')).stdout()) as {
+      readonly phase: string;
+      readonly steps: readonly { readonly step: string; readonly evidence: string }[];
+    };
+    expect(report.phase).toBe('Succeeded');
+    expect(report.steps.map((step) => step.evidence)).not.toContain(undefined);
+    expect((await run('report', 'r1')).stdout()).toContain('| 12 | set final | ConfigMap work/m1 | Proven | 1 |');
+  });
+});
