@@ -182,6 +182,8 @@ describe('keep-alive', () => {
     expect([sockets.length, requests]).toEqual([2, 3]);
     // The repeat had a connection of its own: another call leaves one in the pool again.
     expect(await text(await transport.request(ctx, testRequest('/')))).toBe('ok');
+    // A body is complete a moment before its connection is back in the pool.
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
     await expect(
       transport.request(ctx, testRequest('/', { method: 'POST', body: Buffer.from('x') })),
     ).rejects.toMatchObject({ code: 'ConnectionBroken' });

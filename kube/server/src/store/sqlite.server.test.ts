@@ -22,7 +22,8 @@ beforeEach(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'store-'));
   directory = join(scratch, 'data');
 });
-afterEach(() => rm(scratch, { recursive: true }));
+// A property that its time limit ends leaves its last case running: its store may still write a file.
+afterEach(() => rm(scratch, { recursive: true, maxRetries: 20, retryDelay: 100 }));
 
 function open(at = directory, options: Partial<Parameters<typeof openSqliteStore>[1]> = {}): Promise<Store> {
   return openSqliteStore(ctx, { directory: at, clock: createVirtualClock({ startMs: 0 }), ...options });
