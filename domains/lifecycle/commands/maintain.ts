@@ -20,6 +20,11 @@ export function maintainCommand(setup: RunbookSetup): Command {
       { name: 'force', kind: 'boolean', help: 'evict pods that no controller brings back' },
       { name: 'delete-emptydir-data', kind: 'boolean', help: 'evict pods that lose local data by it' },
       { name: 'drain-timeout', kind: 'duration', default: '1h', help: 'how long budgets may keep a node' },
+      {
+        name: 'force-after',
+        kind: 'duration',
+        help: 'after how long pods are deleted against their budgets; the default is never',
+      },
       ...startOptions,
     ],
     examples: [
@@ -34,6 +39,7 @@ export function maintainCommand(setup: RunbookSetup): Command {
         force: flag(input, 'force'),
         deleteEmptyDirData: flag(input, 'delete-emptydir-data'),
         drainTimeout: number(input, 'drain-timeout'),
+        forceAfter: number(input, 'force-after'),
       };
       return startRunbook(ctx, setup, nodeMaintenance, parameters, input, environment);
     },

@@ -7,9 +7,11 @@ import { drainNode, judgeNode } from '@polyanthus/engine-drain/drain';
 import { refusalText, type DrainRules } from '@polyanthus/engine-drain/filters';
 import type { ParameterValues } from '@polyanthus/engine-runbook/parameters';
 import type { ActionStep, CheckStep, Runbook, StepScope, Verdict } from '@polyanthus/engine-runbook/runbook';
-import { leases, nodes, type Node } from '@polyanthus/kube-kinds/core';
+import { leases, nodes, pods, type Node, type Pod } from '@polyanthus/kube-kinds/core';
 import type { RunTarget } from '@polyanthus/kube-kinds/own/runbook';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
+import { isStatus } from '@polyanthus/kube-objects/status';
+import { hasCode } from '@polyanthus/ground-base/errors';
 import { ownersOf, podsBack, type PodOwner } from './pods-back.ts';
 
 const minuteMs = 60_000;
@@ -94,10 +96,38 @@ const cordon: ActionStep = {
   },
 };
 
+/** Waits for budgets as long as it was told to; then, where that was asked for, deletes what they still keep. */
+async function emptyNode(ctx: Context, scope: StepScope): Promise<void> {
+  const { drainTimeout, forceAfter } = scope.parameters;
+  const node = nodeOf(scope).name;
+  const rules = rulesOf(scope.parameters);
+  const budgetsMs = Number(drainTimeout) - marginMs;
+  const forced = forceAfter !== undefined && Number(forceAfter) < budgetsMs;
+  const timeoutMs = Math.max(retryMs, forced ? Number(forceAfter) : budgetsMs);
+  try {
+    await drainNode(ctx, { client: scope.client, node, rules, timeoutMs, retryMs });
+  } catch (error) {
+    if (!forced || !hasCode(error, 'DrainBlocked')) throw error;
+    for (const { pod, evict } of await judgeNode(ctx, scope.client, node, rules))
+      if (evict) await deletePod(ctx, scope, pod);
+  }
+}
+
+function deletePod(ctx: Context, scope: StepScope, { metadata }: Pod): Promise<void> {
+  const { namespace = '', name = '', uid = '' } = metadata;
+  return scope.effect(`Pod ${namespace}/${name}`, 'delete it against its budget', async () => {
+    try {
+      await scope.client.delete(ctx, pods, { namespace, name }, { preconditions: { uid } });
+    } catch (error) {
+      if (!isStatus(error, 'NotFound') && !isStatus(error, 'Conflict')) throw error;
+    }
+  });
+}
+
 const drain: ActionStep = {
   id: 'drain',
   kind: 'action',
-  title: 'drain the node within the disruption budgets',
+  title: 'drain the node within the disruption budgets (unless forceAfter overrules them)',
   touches: 'evicts the pods of the node, but for those of DaemonSets and mirror pods',
   deadline: { parameter: 'drainTimeout' },
   attempts: 2,
@@ -105,16 +135,7 @@ const drain: ActionStep = {
   before: async (ctx, scope) => ({
     owners: await ownersOf(ctx, scope.client, nodeOf(scope).name, rulesOf(scope.parameters)),
   }),
-  act: (ctx, scope) =>
-    scope.effect(`Node ${nodeOf(scope).name}`, 'evict its pods', async () => {
-      await drainNode(ctx, {
-        client: scope.client,
-        node: nodeOf(scope).name,
-        rules: rulesOf(scope.parameters),
-        timeoutMs: Math.max(retryMs, Number(scope.parameters['drainTimeout']) - marginMs),
-        retryMs,
-      });
-    }),
+  act: (ctx, scope) => scope.effect(`Node ${nodeOf(scope).name}`, 'evict its pods', () => emptyNode(ctx, scope)),
   proof: {
     kind: 'holds',
     until: 'uncordon',
@@ -208,6 +229,12 @@ export const nodeMaintenance: Runbook = {
       default: 60 * minuteMs,
       minimum: marginMs,
       help: 'how long budgets may keep a node from being drained',
+    },
+    {
+      name: 'forceAfter',
+      type: 'duration',
+      minimum: 1000,
+      help: 'after how long pods are deleted against their budgets; not set: never',
     },
   ],
   targets: async (ctx, client, parameters) => {

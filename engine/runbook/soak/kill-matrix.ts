@@ -96,11 +96,11 @@ export async function killed(
 }
 
 /** A run whose executor was stopped at a request, and continued when another one had finished. */
-export async function stopped(world: World, subject: Subject, expected: Reference, at: number): Promise<Case> {
+export async function stopped(world: World, subject: Subject, expected: Reference, fate: Fate): Promise<Case> {
   await renew(world);
   await startRun(world, subject.runbook, subject.parameters, subject.spec);
   const runbooks = [subject.runbook];
-  const first = startExecutor({ world, runbooks, run: 'r1', identity: 'stopped', fate: { at, how: 'stop' } });
+  const first = startExecutor({ world, runbooks, run: 'r1', identity: 'stopped', fate: { ...fate, how: 'stop' } });
   let ended = false;
   void first.ended.finally(() => (ended = true)).catch(() => undefined);
   await world.clock.until(() => first.struck() || ended, 'the stop');

@@ -51,7 +51,7 @@ async function matrixOf(world: World, subject: Subject): Promise<Figures> {
     note(fates, one.defects);
   }
   for (const at of every) {
-    const one = await stopped(world, subject, expected, at);
+    const one = await stopped(world, subject, expected, { at });
     stops += one.struck;
     note({ at, how: 'stop' }, one.defects);
   }

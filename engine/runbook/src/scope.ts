@@ -1,6 +1,11 @@
 /** What a step may use: clients that write only while the run is ours, and the before-images of its lane. */
-import type { Context } from '@polyanthus/ground-base/context';
-import type { KubeClient } from '@polyanthus/kube-client/client';
+import { background, withTimeout, type Context } from '@polyanthus/ground-base/context';
+import { hasCode } from '@polyanthus/ground-base/errors';
+import type { KubeClient, WriteOptions } from '@polyanthus/kube-client/client';
+import { runSteps } from '@polyanthus/kube-kinds/own/runbook';
+import type { KubeObject } from '@polyanthus/kube-objects/meta';
+import type { ResourceType } from '@polyanthus/kube-objects/resource';
+import { isStatus } from '@polyanthus/kube-objects/status';
 import { changeClaimed } from './claims.ts';
 import type { RunHandle, StepRecord } from './handle.ts';
 import type { StepScope } from './runbook.ts';
@@ -14,7 +19,7 @@ export function scopeOf(ctx: Context, handle: RunHandle, record: StepRecord, mar
     return fn();
   };
   return {
-    client: guardedClient(handle),
+    client: guardedClient(handle, record),
     parameters: handle.options.parameters,
     target,
     mark,
@@ -30,7 +35,7 @@ export function scopeOf(ctx: Context, handle: RunHandle, record: StepRecord, mar
 }
 
 /** Every write makes sure of the epoch first; what was read before it and is written with uid and resourceVersion is fenced. */
-function guardedClient(handle: RunHandle): KubeClient {
+function guardedClient(handle: RunHandle, record: StepRecord): KubeClient {
   const client = handle.options.clusterClient;
   const guarded = async <T>(ctx: Context, fn: () => Promise<T>): Promise<T> => {
     await handle.guard(ctx);
@@ -38,7 +43,8 @@ function guardedClient(handle: RunHandle): KubeClient {
   };
   return {
     ...client,
-    create: (ctx, type, object, options) => guarded(ctx, () => client.create(ctx, type, object, options)),
+    create: (ctx, type, object, options) =>
+      guarded(ctx, () => createFenced(ctx, handle, record, { type, object, options })),
     createAt: (ctx, type, key, subresource, body, options) =>
       guarded(ctx, () => client.createAt(ctx, type, key, subresource, body, options)),
     update: (ctx, type, object, options) => guarded(ctx, () => client.update(ctx, type, object, options)),
@@ -47,4 +53,52 @@ function guardedClient(handle: RunHandle): KubeClient {
     deleteCollection: (ctx, type, list, options) =>
       guarded(ctx, () => client.deleteCollection(ctx, type, list, options)),
   };
+}
+
+/** How long a creation, and taking it back, may go on after the executor was told to stop. */
+const createMs = 30_000;
+
+interface Creation<T extends KubeObject> {
+  readonly type: ResourceType<T>;
+  readonly object: T;
+  readonly options: WriteOptions | undefined;
+}
+
+/**
+ * A creation has no precondition that could fence it: one that arrives late, when a successor has already undone the step,
+ * is taken back. Hence it goes on although the executor was told to stop.
+ */
+async function createFenced<T extends KubeObject>(
+  ctx: Context,
+  handle: RunHandle,
+  record: StepRecord,
+  { type, object, options }: Creation<T>,
+): Promise<T> {
+  const detached = background({ log: ctx.log, clock: ctx.clock });
+  return withTimeout(detached, createMs, `creating ${type.kind}`, async (inner) => {
+    const made = await handle.options.clusterClient.create(inner, type, object, options);
+    try {
+      await handle.guard(inner);
+    } catch (error) {
+      if (hasCode(error, 'RunTakenOver') && (await isUndoneBySuccessor(inner, handle, record)))
+        await takeBack(inner, handle, type, made);
+      throw error;
+    }
+    return made;
+  });
+}
+
+async function isUndoneBySuccessor(ctx: Context, handle: RunHandle, { object }: StepRecord): Promise<boolean> {
+  const { name = '', namespace } = object.metadata;
+  const live = await handle.options.runsClient.get(ctx, runSteps, { namespace, name });
+  return ['UndoIntended', 'UndoActed', 'Undone'].includes(live.status?.state ?? '');
+}
+
+async function takeBack(ctx: Context, handle: RunHandle, type: ResourceType, made: KubeObject): Promise<void> {
+  const { namespace, name = '', uid = '' } = made.metadata;
+  try {
+    await handle.options.clusterClient.delete(ctx, type, { namespace, name }, { preconditions: { uid } });
+  } catch (error) {
+    if (!isStatus(error, 'NotFound') && !isStatus(error, 'Conflict')) throw error;
+  }
 }

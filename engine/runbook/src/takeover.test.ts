@@ -32,7 +32,7 @@ describe.each(subjects.map((subject) => [subject.name, subject] as const))('%s',
 
   it.each(Array.from({ length: 8 }, (_one, index) => index + 1))('fences who was stopped (%i)', async () => {
     const at = Math.floor(random.float() * expected.requests);
-    const { defects } = await stopped(world, subject, expected, at);
+    const { defects } = await stopped(world, subject, expected, { at });
     expect(defects, `stopped at ${at}`).toEqual([]);
   });
 });
@@ -58,4 +58,15 @@ it('has fenced the stopped one as soon as it has taken over, before it does anyt
   expect(before).toMatchObject({ m0: { data: { value: 'v0' } } });
   await requestOf(world.ctx, world.client, key, { kind: 'resume' });
   expect((await settled(world.clock, heir.ended)).status?.phase).toBe('Succeeded');
+});
+
+it('takes back what it creates too late, when the step has been undone meanwhile', async () => {
+  const [, undone] = subjects;
+  if (undone === undefined) throw new Error('no such subject');
+  const expected = await reference(world, undone);
+  const { defects, struck } = await stopped(world, undone, expected, {
+    when: (request) => request.method === 'POST' && request.url.includes('/configmaps'),
+  });
+  expect(struck).toBe(1);
+  expect(defects).toEqual([]);
 });

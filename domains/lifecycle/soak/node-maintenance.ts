@@ -1,0 +1,86 @@
+/**
+ * node-maintenance killed at seeded requests of its executor, as a table: `npm run soak:node-maintenance [kills] [seed]`.
+ * Twenty simulated nodes, a Deployment with a budget, a window of four nodes.
+ */
+import { writeFile } from 'node:fs/promises';
+import { argv, stdout } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { settled, startRun } from '@polyanthus/engine-runbook/testing';
+import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
+import { nodeMaintenance } from '../src/node-maintenance.ts';
+import { startMaintainedCluster } from '../src/testing.ts';
+
+const kills = Number(argv[2] ?? 500);
+const seed = Number(argv[3] ?? 1);
+const window = 4;
+const size = {
+  nodes: Array.from({ length: 20 }, (_one, index) => `node-${index + 1}`),
+  replicas: 60,
+  minAvailable: 54,
+};
+
+interface Case {
+  readonly struck: boolean;
+  readonly requests: number;
+  readonly refused: number;
+  readonly readyLeast: number;
+  readonly cordonedMost: number;
+  readonly defects: readonly string[];
+}
+
+/** One run in a cluster of its own; `at` absent: nobody is killed. */
+async function maintain(at?: number, how: 'before' | 'after' = 'before'): Promise<Case> {
+  const cluster = await startMaintainedCluster(size);
+  const { clock } = cluster.world;
+  await startRun(cluster.world, nodeMaintenance, { nodes: size.nodes, window });
+  let struck = false;
+  if (at !== undefined) {
+    const victim = cluster.execute('victim', { at, how });
+    let ended = false;
+    void victim.ended.finally(() => (ended = true)).catch(() => undefined);
+    await clock.until(() => victim.struck() || ended, 'the kill');
+    struck = victim.struck();
+    victim.bury();
+  }
+  const heir = cluster.execute('heir');
+  const run = await settled(clock, heir.ended);
+  const defects: string[] = [];
+  if (run.status?.phase !== 'Succeeded')
+    defects.push(`it ended ${run.status?.phase ?? ''}: ${run.status?.message ?? ''}`);
+  if ((await cluster.cordoned()).length > 0) defects.push('nodes stayed cordoned');
+  if ((await cluster.claims()).length > 0) defects.push('nodes stayed claimed');
+  const { refused, readyLeast, cordonedMost } = cluster.watched;
+  if (readyLeast < size.minAvailable) defects.push(`${readyLeast} pods were ready, ${size.minAvailable} must be`);
+  if (cordonedMost > window) defects.push(`${cordonedMost} nodes were out at once`);
+  await cluster.close();
+  return { struck, requests: heir.requests(), refused, readyLeast, cordonedMost, defects };
+}
+
+const alone = await maintain();
+const random = createSeededRandom(seed);
+const cases: Case[] = [];
+const defects = alone.defects.map((one) => `- nobody killed: ${one}`);
+for (let index = 0; index < kills; index++) {
+  const at = Math.floor(random.float() * alone.requests);
+  const how = random.float() < 0.5 ? 'before' : 'after';
+  const one = await maintain(at, how);
+  cases.push(one);
+  defects.push(...one.defects.map((defect) => `- killed ${how} request ${at}: ${defect}`));
+}
+const text = `# node-maintenance, killed
+\`npm run soak:node-maintenance ${kills} ${seed}\`: ${size.nodes.length} simulated nodes, a Deployment of ${size.replicas} pods of which a budget keeps ${size.minAvailable} ready, a
+window of ${window}. The executor is killed before a request is sent or after it was carried out; a successor carries the run on.
+
+| | |
+|---|---|
+| requests of a run that nobody killed | ${alone.requests} |
+| runs with a kill, kills that struck | ${cases.length}, ${cases.filter((one) => one.struck).length} |
+| runs that ended otherwise, or left a cordon or a claim | ${defects.length} |
+| evictions that the budget refused (all were waited for) | ${cases.reduce((sum, one) => sum + one.refused, alone.refused)} |
+| fewest pods ready at any write | ${Math.min(alone.readyLeast, ...cases.map((one) => one.readyLeast))} |
+| most nodes out at once | ${Math.max(alone.cordonedMost, ...cases.map((one) => one.cordonedMost))} |
+${defects.join('\n')}`;
+const table = fileURLToPath(new URL('../../../evidence/node-maintenance-kills.md', import.meta.url));
+await writeFile(table, `${text.trimEnd()}\n`);
+stdout.write(`${text}\n`);
+process.exitCode = defects.length > 0 ? 1 : 0;
