@@ -84,9 +84,12 @@ export async function makeDirectory(path: string, mode = privateDirectoryMode): 
   const parent = dirname(path);
   if (parent !== path) await makeDirectory(parent, mode);
   try {
-    await mkdir(path, { mode, recursive: true });
+    // Not recursive: on file systems that refuse new names (/proc) Node's own recursion never ends.
+    await mkdir(path, { mode });
     await syncDirectory(parent);
   } catch (error) {
+    // Another process may have made it meanwhile.
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && (await isDirectory(path))) return;
     throw notWritten(path, error);
   }
 }

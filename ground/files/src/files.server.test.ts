@@ -17,6 +17,10 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 describe('durable writes', () => {
+  test.skipIf(process.platform !== 'linux')('say so where no directory can be made, and end', async () => {
+    await expect(makeDirectory('/proc/none/below')).rejects.toMatchObject({ code: 'FileNotWritten' });
+  });
+
   test('replace a file, leave no temporary one, and are private', async () => {
     const path = join(directory, 'a', 'b', 'key');
     await makeDirectory(join(directory, 'a', 'b'));
