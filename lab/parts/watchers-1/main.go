@@ -20,7 +20,7 @@ import (
 
 type line struct {
 	Context string `json:"context"`
-	Kind    string `json:"kind"` // listed, ADDED, MODIFIED, DELETED, ended, failed
+	Kind    string `json:"kind"` // listed, ADDED, MODIFIED, DELETED, broken, ended, failed
 	Name    string `json:"name,omitempty"`
 	Message string `json:"message,omitempty"`
 	AtMs    int64  `json:"atMs"`
@@ -88,8 +88,13 @@ func drain(w watch.Interface, name, version string) string {
 	for event := range w.ResultChan() {
 		object, ok := event.Object.(*corev1.ConfigMap)
 		if !ok {
-			say(line{Context: name, Kind: "failed", Message: fmt.Sprintf("%v", event.Object)})
-			return ""
+			// A broken stream goes on where it stopped; only history that is gone asks for a new list.
+			status, known := event.Object.(*metav1.Status)
+			if known && status.Code == 410 {
+				return ""
+			}
+			say(line{Context: name, Kind: "broken", Message: fmt.Sprintf("%v", event.Object)})
+			return version
 		}
 		version = object.ResourceVersion
 		if event.Type != watch.Bookmark {
