@@ -8,17 +8,16 @@ import { interruptSignal } from './signals.ts';
 import { commandTree } from './tree.ts';
 
 const log = await stderrLogger(process.env['POLYANTHUS_LOG'] ?? 'warn');
-const { signal, exitCode } = interruptSignal(process);
 const program = {
   name: 'polyanthus',
   summary: 'One hub for many Kubernetes clusters.',
   version: productVersion,
   root: commandTree,
 };
-const code = await runProgram(background({ log, signal }), program, process.argv.slice(2), {
+const code = await runProgram(background({ log, signal: interruptSignal(process) }), program, process.argv.slice(2), {
   io: processIo(process),
   env: process.env,
   self: [process.execPath, ...process.argv.slice(1, 2)],
 });
 // Handles that a command forgot (a keep-alive socket) must not keep a script waiting.
-process.exit(exitCode() ?? code);
+process.exit(code);

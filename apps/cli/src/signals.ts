@@ -1,10 +1,7 @@
 /** Ctrl-C once cancels what runs, so that it can clean up; a second time ends the process. */
 
-/** The signal that commands see, and the exit code that a signal asks for. */
-export function interruptSignal(process: NodeJS.Process): {
-  readonly signal: AbortSignal;
-  readonly exitCode: () => number | undefined;
-} {
+/** The signal that commands see. */
+export function interruptSignal(process: NodeJS.Process): AbortSignal {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);
@@ -12,5 +9,5 @@ export function interruptSignal(process: NodeJS.Process): {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  return { signal: controller.signal, exitCode: () => undefined };
+  return controller.signal;
 }

@@ -5,6 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Context } from '@polyanthus/ground-base/context';
 import type { EnrolledMember, EnrolmentStore } from '@polyanthus/engine-tunnel/enrolment-store';
+import { tokenHashOf } from '@polyanthus/engine-tunnel/enrolment';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { secrets, type Secret } from '@polyanthus/kube-kinds/core';
 import { memberships, type Membership } from '@polyanthus/kube-kinds/own/fleet';
@@ -18,7 +19,6 @@ export const enrolmentSecretType = 'fleet.polyanthus.dev/enrolment';
 /** On a Membership: the first 40 hex digits of the agent key's hash, so that a list finds it; the status has all. */
 export const agentKeyLabel = 'fleet.polyanthus.dev/agent-key';
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const encode = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
 const decode = (secret: Secret, key: string): string =>
   Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
@@ -27,7 +27,7 @@ const labelOf = (keyHash: string): string => keyHash.slice(0, 40);
 
 /** The Secret for a fresh token. `token` itself is never stored. */
 export function enrolmentSecret(membership: Membership, token: string, expiresAt: Date): Secret {
-  const tokenHash = sha256(token);
+  const tokenHash = tokenHashOf(token);
   return {
     apiVersion: 'v1',
     kind: 'Secret',
