@@ -1,11 +1,10 @@
 /** The client's side of port-forward: one connection to the API, a stream pair for each connection to a port. */
 import type { Duplex } from 'node:stream';
 import { untilAborted, type Context } from '@polyanthus/ground-base/context';
-import { hasCode } from '@polyanthus/ground-base/errors';
 import type { Random } from '@polyanthus/ground-base/random';
-import { dialWebSocket } from '@polyanthus/ground-http/websocket-handshake';
 import { webSocketOver } from '@polyanthus/ground-http/websocket';
 import type { HeaderValues, HttpResponse, Transport } from '@polyanthus/ground-http/message';
+import { dialOf, dialWebSocketFirst } from './dial-fallback.ts';
 import { streamErrors } from './errors.ts';
 import { portForwardHeaders, portForwardProtocol, tunnelledPortForwardProtocol } from './port-forward.ts';
 import { refusedError } from './refused.ts';
@@ -65,16 +64,8 @@ async function openTunnelled(
   target: PortForwardTarget,
   canFallBack: boolean,
 ): Promise<SpdySession | HttpResponse> {
-  const dial = {
-    url: target.url,
-    protocols: [tunnelledPortForwardProtocol],
-    ...(target.headers === undefined ? {} : { headers: target.headers }),
-  };
-  const result = await dialWebSocket(ctx, transport, target.random, dial).catch((error: unknown) => {
-    if (canFallBack && hasCode(error, 'UnexpectedProtocol')) return undefined;
-    throw error;
-  });
-  if (result === undefined) return { status: 502, headers: {}, body: null };
+  const way = { protocol: tunnelledPortForwardProtocol, canFallBack };
+  const result = await dialWebSocketFirst(ctx, transport, target, way);
   if (result.kind === 'refused') return result.response;
   return started(
     ctx,
@@ -88,12 +79,7 @@ async function openPlain(
   transport: Transport,
   target: PortForwardTarget,
 ): Promise<SpdySession | HttpResponse> {
-  const dial = {
-    url: target.url,
-    protocols: [portForwardProtocol],
-    ...(target.headers === undefined ? {} : { headers: target.headers }),
-  };
-  const result = await dialSpdy(ctx, transport, dial);
+  const result = await dialSpdy(ctx, transport, dialOf(target, portForwardProtocol));
   return result.kind === 'refused' ? result.response : started(ctx, result.socket, result.head);
 }
 

@@ -1,10 +1,9 @@
 /** The client's side of exec and attach: WebSocket v5 first, SPDY when that is refused (as kubectl does). */
 import type { Readable, Writable } from 'node:stream';
 import type { Context } from '@polyanthus/ground-base/context';
-import { hasCode } from '@polyanthus/ground-base/errors';
 import type { Random } from '@polyanthus/ground-base/random';
-import { dialWebSocket } from '@polyanthus/ground-http/websocket-handshake';
 import type { HeaderValues, HttpResponse, Transport } from '@polyanthus/ground-http/message';
+import { dialOf, dialWebSocketFirst } from './dial-fallback.ts';
 import { channelProtocols, channels, ChannelConnection } from './channels.ts';
 import { streamErrors } from './errors.ts';
 import { refusedError } from './refused.ts';
@@ -78,17 +77,8 @@ async function openChannels(
   target: RemoteCommandTarget,
   canFallBack: boolean,
 ): Promise<RemoteCommand | HttpResponse> {
-  const dial = {
-    url: target.url,
-    protocols: [channelProtocols.v5],
-    ...(target.headers === undefined ? {} : { headers: target.headers }),
-  };
-  const result = await dialWebSocket(ctx, transport, target.random, dial).catch((error: unknown) => {
-    // A proxy that answers WebSockets by something else: SPDY may still pass.
-    if (canFallBack && hasCode(error, 'UnexpectedProtocol')) return undefined;
-    throw error;
-  });
-  if (result === undefined) return { status: 502, headers: {}, body: null };
+  const way = { protocol: channelProtocols.v5, canFallBack };
+  const result = await dialWebSocketFirst(ctx, transport, target, way);
   if (result.kind === 'refused') return result.response;
   const connection = new ChannelConnection(ctx, result.socket, channelProtocols.v5, {
     role: 'client',
@@ -109,12 +99,7 @@ async function openSpdy(
   transport: Transport,
   target: RemoteCommandTarget,
 ): Promise<RemoteCommand | HttpResponse> {
-  const dial = {
-    url: target.url,
-    protocols: [remoteCommandProtocol],
-    ...(target.headers === undefined ? {} : { headers: target.headers }),
-  };
-  const result = await dialSpdy(ctx, transport, dial);
+  const result = await dialSpdy(ctx, transport, dialOf(target, remoteCommandProtocol));
   if (result.kind === 'refused') return result.response;
   const session = new SpdySession(ctx, result.socket, { role: 'client', head: result.head, resetIs: 'end' });
   session.start();
