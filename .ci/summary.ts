@@ -11,12 +11,24 @@ interface Report {
   readonly testResults: readonly {
     readonly name: string;
     readonly message: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages?: readonly string[];
+    }[];
   }[];
 }
 
 const [folder = '.', failedSteps = '0', ...tiers] = process.argv.slice(2);
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
+/** What a failure says, short enough that the last lines of a log hold all of them. */
+const indented = (message: string): string =>
+  message
+    .slice(0, 1_500)
+    .split('\n')
+    .slice(0, 12)
+    .map((line) => `    ${line}`)
+    .join('\n');
 let passed = 0;
 let failed = 0;
 let skipped = 0;
@@ -37,7 +49,9 @@ for (const tier of tiers) {
     if (broken) print(`  FAILED: ${suite.name}: ${suite.message.split('\n')[0] ?? ''}`);
     for (const test of suite.assertionResults) {
       if (test.status === 'skipped' || test.status === 'pending') print(`  skipped: ${test.fullName}`);
-      if (test.status === 'failed') print(`  FAILED: ${test.fullName}`);
+      if (test.status !== 'failed') continue;
+      print(`  FAILED: ${test.fullName}`);
+      for (const message of test.failureMessages ?? []) print(indented(message));
     }
   }
 }

@@ -44,6 +44,17 @@ export async function start(
   return { child, pid: child.pid ?? 0, line };
 }
 
+/** Starts a process by a command before it, such as `ip netns exec NAME`; with none as it is. */
+export function startBy(
+  prefix: readonly string[],
+  command: string,
+  args: readonly string[],
+  ready?: RegExp,
+): Promise<Started> {
+  const [first, ...more] = prefix;
+  return first === undefined ? start(command, args, ready) : start(first, [...more, command, ...args], ready);
+}
+
 /** Ends one process and waits for it. */
 export async function end(started: Started, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   const { child } = started;

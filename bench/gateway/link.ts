@@ -1,22 +1,20 @@
 /**
- * One stream of 256 MiB over a link between agent and hub: a relay process that holds bytes for 10 ms each way and paces
- * them (the kernels of small virtual machines have no netem).
+ * One stream of 256 MiB over a link between agent and hub: two network namespaces joined by a veth pair that tbf paces, and
+ * relays that hold every byte for 10 ms each way (the kernels of small virtual machines have no netem). Needs root.
  *
  *   node bench/gateway/link.ts [--mbit 500] [--rounds 3]
  */
 import { parseArgs } from 'node:util';
-import { cpuSeconds, endAll, goProgram, load, loadAverage, median, print, start } from './children.ts';
+import { cpuSeconds, endAll, load, loadAverage, median, print } from './children.ts';
+import { enterLink, netLink } from './net-link.ts';
 import { linkedWays } from './ways.ts';
 
 const { values } = parseArgs({
   options: { mbit: { type: 'string', default: '500' }, rounds: { type: 'string', default: '3' } },
 });
 
-try {
-  const program = goProgram('load');
-  const link = async (port: number): Promise<number> =>
-    Number((await start(program, ['relay', `-url=127.0.0.1:${port}`, `-mbit=${values.mbit}`, '-delay=10ms'])).line);
-  const { ways } = await linkedWays(link);
+async function measure(): Promise<void> {
+  const { ways } = await linkedWays(netLink());
   const rates = new Map<string, number[]>();
   const cpus = new Map<string, number[]>();
   for (let index = 0; index < Number(values.rounds); index++) {
@@ -38,6 +36,13 @@ try {
     const cores = way.pids.length === 0 ? '' : median(cpus.get(way.name) ?? []).toFixed(2);
     print(`| ${way.name} | ${rate.toFixed(1)} | ${((rate / full) * 100).toFixed(0)} % | ${cores} |`);
   }
-} finally {
-  await endAll();
 }
+
+const code = enterLink(Number(values.mbit));
+if (code === undefined) {
+  try {
+    await measure();
+  } finally {
+    await endAll();
+  }
+} else process.exitCode = code;

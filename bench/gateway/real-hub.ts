@@ -12,7 +12,7 @@ import type { KubeClient } from '@polyanthus/kube-client/client';
 import { createClient } from '@polyanthus/kube-client/rest';
 import { secrets } from '@polyanthus/kube-kinds/core';
 import { memberships, type Membership } from '@polyanthus/kube-kinds/own/fleet';
-import { bundle, start, type Started } from './children.ts';
+import { bundle, start, startBy, type Started } from './children.ts';
 
 /** Delay of the main thread's event loop in milliseconds. */
 export interface LoopDelay {
@@ -93,13 +93,20 @@ export async function newMember(ctx: Context, client: KubeClient, name: string, 
 export async function joinMember(
   hub: RealHub,
   name: string,
-  member: { readonly kubeconfig: string; readonly externalId: string; readonly hubUrl?: string },
+  member: {
+    readonly kubeconfig: string;
+    readonly externalId: string;
+    readonly hubUrl?: string;
+    /** What runs a program on the agent's side of a link. */
+    readonly inside?: readonly string[];
+  },
 ): Promise<Started> {
   const token = await newMember(background(), hub.client, name, member.externalId);
   const stateDir = join(hub.dataDir, `agent-${name}`);
   mkdirSync(stateDir, { recursive: true });
   writeFileSync(join(stateDir, 'token'), token, { mode: 0o600 });
-  return start(
+  return startBy(
+    member.inside ?? [],
     process.execPath,
     [
       ...(process.env['BENCH_AGENT_FLAGS'] ?? '').split(' ').filter((flag) => flag !== ''),

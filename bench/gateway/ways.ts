@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { testCertificates } from '@polyanthus/ground-http/testing';
 import { startControlPlane, type ControlPlane } from '../../lab/src/control-plane.ts';
-import { goProgram, runFolder, start, type Started } from './children.ts';
+import { goProgram, runFolder, start, startBy, type Started } from './children.ts';
+import type { NetLink } from './net-link.ts';
 import { joinMember, memberPath, startRealHub, type RealHub } from './real-hub.ts';
 
 /** One way. `pids` are the hub's and the agent's processes. */
@@ -25,7 +26,12 @@ export interface Ways {
 const user = 'polyanthus:admin';
 
 function role(...args: string[]): Promise<Started> {
-  return start(process.execPath, [join(import.meta.dirname, 'processes.ts'), ...args]);
+  return roleOn([], ...args);
+}
+
+/** A role on the side of a link that `prefix` runs programs on. */
+function roleOn(prefix: readonly string[], ...args: string[]): Promise<Started> {
+  return startBy(prefix, process.execPath, [join(import.meta.dirname, 'processes.ts'), ...args]);
 }
 
 function kubeconfig(name: string, server: string, caPem: string, token: string): string {
@@ -43,7 +49,7 @@ function kubeconfig(name: string, server: string, caPem: string, token: string):
   return file;
 }
 
-async function peer(target: string, token: string, through: Link = straight): Promise<Way> {
+async function peer(target: string, token: string, link: Pick<NetLink, 'inside' | 'toHub'> = straight): Promise<Way> {
   const program = goProgram('remotedialer');
   const certFile = join(runFolder, 'peer.crt');
   const keyFile = join(runFolder, 'peer.key');
@@ -57,7 +63,8 @@ async function peer(target: string, token: string, through: Link = straight): Pr
     `-token=${token}`,
     `-impersonate=${user}`,
   ]);
-  const client = await start(program, ['client', `-hub=127.0.0.1:${await through(Number(hub.line))}`], /connected/);
+  const address = `-hub=127.0.0.1:${await link.toHub(Number(hub.line))}`;
+  const client = await startBy(link.inside, program, ['client', address], /connected/);
   return { name: 'remotedialer', url: `https://127.0.0.1:${hub.line}`, token: '', pids: [hub.pid, client.pid] };
 }
 
@@ -66,23 +73,21 @@ async function ourHub(hub: RealHub, name: string, member: { kubeconfig: string; 
   return { name: 'hub', url: hub.url + memberPath(name), token: hub.adminToken, pids: [hub.process.pid, agent.pid] };
 }
 
-/** From the port of a hub to the port where an agent reaches it: a link between the two. */
-export type Link = (hubPort: number) => Promise<number>;
-
-const straight: Link = async (port) => port;
+const straight = { inside: [], toHub: (port: number) => Promise.resolve(port) };
 
 /** Hub and peer with the bare server behind a link; direct goes over the link as well. */
-export async function linkedWays(link: Link): Promise<Ways> {
-  const target = Number((await role('target')).line);
+export async function linkedWays(link: NetLink): Promise<Ways> {
+  const target = Number((await roleOn(link.inside, 'target')).line);
   const hub = await startRealHub(join(runFolder, `hub-link-${target}`));
   const server = `https://localhost:${target}`;
   const agent = await joinMember(hub, 'linked', {
     kubeconfig: kubeconfig('linked', server, testCertificates.ca, 'x'),
     externalId: 'bare-server',
-    hubUrl: `https://127.0.0.1:${await link(Number(new URL(hub.url).port))}`,
+    hubUrl: `https://127.0.0.1:${await link.toHub(Number(new URL(hub.url).port))}`,
+    inside: link.inside,
   });
   const ways: Way[] = [
-    { name: 'direct', url: `https://127.0.0.1:${await link(target)}`, token: 'x', pids: [] },
+    { name: 'direct', url: `https://127.0.0.1:${await link.toMember(target)}`, token: 'x', pids: [] },
     { name: 'hub', url: hub.url + memberPath('linked'), token: hub.adminToken, pids: [hub.process.pid, agent.pid] },
     await peer(`localhost:${target}`, 'x', link),
   ];

@@ -32,7 +32,7 @@ import (
 )
 
 type options struct {
-	mode, url, stall, token, body, contentType, urlsFile string
+	mode, url, stall, token, body, contentType, urlsFile, listen string
 	callers, streams                                     int
 	seconds, warm, rate, mbit                            float64
 	delay                                                time.Duration
@@ -91,6 +91,7 @@ func read() *options {
 	flags.Float64Var(&o.warm, "warm", 1, "time before")
 	flags.Float64Var(&o.rate, "rate", 0, "requests a second")
 	flags.Float64Var(&o.mbit, "mbit", 500, "of a relay")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:0", "where a relay listens")
 	flags.DurationVar(&o.delay, "delay", 10*time.Millisecond, "of a relay, each way")
 	_ = flags.Parse(os.Args[2:])
 	if o.body != "" {

@@ -11,9 +11,11 @@ import (
 // relay is a link between two machines: it takes connections, and holds every byte for delay and for as long as a link of
 // so many Mbit/s needs for it, in each direction. What the link and its queue hold is bounded, as on a real one.
 //
-//	load relay -url HOST:PORT -delay 10ms -mbit 500
+//	load relay -url HOST:PORT -delay 10ms -mbit 500 -listen 127.0.0.1:0
+//
+// With -mbit 0 the pace is the network's own.
 func relay(o *options) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -53,7 +55,9 @@ func hop(from, to net.Conn, o *options) {
 				if now := time.Now(); free.Before(now) {
 					free = now
 				}
-				free = free.Add(time.Duration(float64(count) * 8_000 / o.mbit))
+				if o.mbit > 0 {
+					free = free.Add(time.Duration(float64(count) * 8_000 / o.mbit))
+				}
 				queue <- held{piece[:count], free.Add(o.delay)}
 			}
 			if err != nil {
