@@ -17,6 +17,7 @@ import { rbacSource } from './access/rbac-source.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import { keyOf, prefixOf } from './registry/keys.ts';
 import type { Registry } from './registry/registry.ts';
+import { KeyedMutex } from './keyed-mutex.ts';
 import type { KubeletDialer } from './kubelet-dialer.ts';
 import type { Store, StoredObject } from './store/store.ts';
 
@@ -62,6 +63,8 @@ export class Cluster {
   readonly dialKubelet: KubeletDialer | undefined;
   readonly rbac: RbacAuthorizer;
   readonly referenceGuards: readonly ReferenceGuard[];
+  /** Of changes that must see each other: to one disruption budget, to the quotas of one namespace. */
+  readonly locks = new KeyedMutex();
   readonly #closing = new Set<() => void>();
   readonly #withdrawing = new Map<string, Set<() => void>>();
 

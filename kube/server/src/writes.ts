@@ -7,7 +7,7 @@ import { alreadyExists, conflict, notFound, statusError } from '@polyanthus/kube
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import { invalidObject } from './invalid.ts';
 import { keepPodParts } from './kinds/pods.ts';
-import { admit } from './admission/admit.ts';
+import { admit, admitLast } from './admission/admit.ts';
 import { timestamp, withMeta, without, type ApiObject } from './api-object.ts';
 import { encodeAt, indexOf, readStored, toStorage } from './encode.ts';
 import { trackFields } from './fields.ts';
@@ -81,6 +81,7 @@ async function prepareCreate(scope: Scope, draft: ApiObject, track: boolean): Pr
     ...(strategy.faults?.(prepared, undefined, moment(scope)) ?? []),
   ];
   if (faults.length > 0) throw invalidObject(type.group, type.kind, prepared.metadata.name ?? '', faults);
+  await admitLast(scope, 'CREATE', prepared, undefined);
   return prepared;
 }
 
@@ -203,6 +204,7 @@ async function prepareUpdate(
     ];
     if (faults.length > 0) throw invalidObject(type.group, type.kind, scope.name, faults);
   }
+  await admitLast(scope, 'UPDATE', after, before);
   return after;
 }
 

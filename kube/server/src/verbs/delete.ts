@@ -7,6 +7,7 @@ import { admit } from '../admission/admit.ts';
 import { jsonAnswer } from '../answers.ts';
 import { objectAt, timestamp, withMeta, type ApiObject } from '../api-object.ts';
 import { readJsonBody } from '../codec.ts';
+import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { encodeAt, indexOf, readStored, toStorage } from '../encode.ts';
 import { objectAnswer } from '../render.ts';
 import { isDryRun, type Scope } from '../scope.ts';
@@ -24,8 +25,12 @@ export interface DeleteRequest {
 
 /** Options from the body, else from the query. */
 export async function readDeleteRequest(scope: Scope): Promise<DeleteRequest> {
-  const body = await readJsonBody(scope);
-  const query = scope.query;
+  const request = deleteRequestOf(await readJsonBody(scope), scope.query);
+  return { ...request, dryRun: request.dryRun || isDryRun(scope) };
+}
+
+/** The same of a body alone. Throws Invalid. */
+export function deleteRequestOf(body: JsonObject, query = new URLSearchParams()): DeleteRequest {
   const grace =
     body['gracePeriodSeconds'] ??
     (query.has('gracePeriodSeconds') ? Number(query.get('gracePeriodSeconds')) : undefined);
@@ -39,7 +44,7 @@ export async function readDeleteRequest(scope: Scope): Promise<DeleteRequest> {
     propagation: propagationOf(policy, orphan),
     uid: preconditions['uid'] as string | undefined,
     resourceVersion: preconditions['resourceVersion'] as string | undefined,
-    dryRun: dryRun || isDryRun(scope),
+    dryRun,
   };
 }
 
@@ -93,13 +98,17 @@ export interface Deleted {
 }
 
 /** Deletes the object of the scope as far as its finalizers and grace allow. Throws NotFound, Conflict. */
-export async function deleteObject(scope: Scope, request: DeleteRequest): Promise<Deleted> {
+export async function deleteObject(
+  scope: Scope,
+  request: DeleteRequest,
+  admission: typeof admit = admit,
+): Promise<Deleted> {
   const { definition } = scope;
   for (let attempt = 1; ; attempt++) {
     const stored = storedOf(scope);
     const before = readStored(stored, definition);
     checkPreconditions(scope, before, stored, request);
-    await admit(scope, 'DELETE', before, before);
+    await admission(scope, 'DELETE', before, before);
     const after = marked(scope, before, request);
     const deleted = isFinished(after)
       ? await remove(scope, stored, after, request)
@@ -110,7 +119,13 @@ export async function deleteObject(scope: Scope, request: DeleteRequest): Promis
   }
 }
 
-function checkPreconditions(scope: Scope, before: ApiObject, stored: StoredObject, request: DeleteRequest): void {
+/** Throws Conflict unless the object is the one, and the version, that the request names. */
+export function checkPreconditions(
+  scope: Scope,
+  before: ApiObject,
+  stored: StoredObject,
+  request: DeleteRequest,
+): void {
   const { group, kind, resource } = scope.definition.type;
   const { uid = '' } = before.metadata;
   const refuse = (what: string, wanted: string, found: string, happened: string): Error =>
