@@ -57,9 +57,17 @@ function rulesOf(parameters: ParameterValues): DrainRules {
   };
 }
 
+/** The parameters that `rulesOf` reads. */
+const allow = {
+  force: 'force',
+  ignoreDaemonSets: 'ignoreDaemonSets',
+  deleteEmptyDirData: 'deleteEmptyDirData',
+} as const;
+
 const look: CheckStep = {
   id: 'look',
   kind: 'check',
+  effect: { kind: 'judge-node', allow },
   title: 'look whether every pod of the node may go',
   deadline: minuteMs,
   proof: {
@@ -76,6 +84,7 @@ const look: CheckStep = {
 const cordon: ActionStep = {
   id: 'cordon',
   kind: 'action',
+  effect: { kind: 'cordon-node' },
   title: 'cordon the node',
   touches: 'spec.unschedulable of the Node',
   deadline: 5 * minuteMs,
@@ -127,6 +136,7 @@ function deletePod(ctx: Context, scope: StepScope, { metadata }: Pod): Promise<v
 const drain: ActionStep = {
   id: 'drain',
   kind: 'action',
+  effect: { kind: 'drain-node', allow, forceAfter: 'forceAfter', retryMs, marginMs },
   title: 'drain the node within the disruption budgets (unless forceAfter overrules them)',
   touches: 'evicts the pods of the node, but for those of DaemonSets and mirror pods',
   deadline: { parameter: 'drainTimeout' },
@@ -154,6 +164,7 @@ const drain: ActionStep = {
 const uncordon: ActionStep = {
   id: 'uncordon',
   kind: 'action',
+  effect: { kind: 'restore-node' },
   title: 'put the cordon back as it was found',
   touches: 'spec.unschedulable of the Node',
   deadline: 5 * minuteMs,
@@ -182,6 +193,7 @@ async function renewal(ctx: Context, scope: StepScope): Promise<string> {
 const ready: CheckStep = {
   id: 'ready',
   kind: 'check',
+  effect: { kind: 'await-node' },
   title: 'wait until the node is ready',
   deadline: 10 * minuteMs,
   mark: renewal,
@@ -200,6 +212,7 @@ const ready: CheckStep = {
 const back: CheckStep = {
   id: 'back',
   kind: 'check',
+  effect: { kind: 'await-pods' },
   title: 'wait until the evicted pods have ready successors',
   deadline: 30 * minuteMs,
   proof: {

@@ -2,6 +2,7 @@
 import type { Context } from '@polyanthus/ground-base/context';
 import type { CommandEnvironment, CommandInput, OptionSpec } from '@polyanthus/ground-cli-kit/command';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import type { Run, RunStep } from '@polyanthus/kube-kinds/own/runbook';
 import type { Runbook } from '../src/runbook.ts';
 
 /** Where runs live, and the clusters that they work on. */
@@ -22,4 +23,13 @@ export interface RunbookSetup {
   /** Options that say where; `open` reads them. */
   readonly options: readonly OptionSpec[];
   readonly open: (ctx: Context, input: CommandInput, environment: CommandEnvironment) => Promise<RunPlace>;
+  /** Where a run differed from what a rehearsal of it predicted; undefined when it was not rehearsed. */
+  readonly compare?: (run: Run, steps: readonly RunStep[]) => Promise<Comparison | undefined>;
+}
+
+/** Part of a report. */
+export interface Comparison {
+  readonly markdown: string;
+  /** JSON. */
+  readonly data: unknown;
 }

@@ -177,8 +177,11 @@ function reportCommand(setup: RunbookSetup): Command {
       const key = { namespace: place.namespace, name: argument(input, 0) };
       const { run, steps } = await readRun(ctx, place.runsClient, key);
       const report = reportOf(run, steps);
+      const compared = await setup.compare?.(run, steps);
       const written =
-        requiredText(input, 'format') === 'json' ? `${JSON.stringify(report, undefined, 2)}\n` : reportMarkdown(report);
+        requiredText(input, 'format') === 'json'
+          ? `${JSON.stringify({ ...report, ...(compared === undefined ? {} : { rehearsal: compared.data }) }, undefined, 2)}\n`
+          : `${reportMarkdown(report)}${compared === undefined ? '' : `\n${compared.markdown}`}`;
       const file = text(input, 'output-file');
       if (file === undefined) environment.io.out(written);
       else await writeFile(file, written);

@@ -6,6 +6,7 @@ import type { Context } from '@polyanthus/ground-base/context';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import type { RunTarget } from '@polyanthus/kube-kinds/own/runbook';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
+import type { StepEffect } from './effects.ts';
 import type { ParameterSpec, ParameterValues } from './parameters.ts';
 
 /** What an observation says. */
@@ -47,6 +48,8 @@ interface StepBase {
   readonly title: string;
   /** Planned only when this parameter has this value. */
   readonly when?: { readonly parameter: string; readonly equals: boolean | string };
+  /** What a rehearsal predicts from. */
+  readonly effect?: StepEffect;
 }
 
 /** A step that changes something. */
