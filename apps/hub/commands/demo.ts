@@ -8,6 +8,7 @@ import {
   demoClusters,
   joinDemoCluster,
   nodesThroughGateway,
+  podsRunThroughGateway,
   writeMemberContexts,
   type DemoAgent,
 } from '../src/demo.ts';
@@ -50,6 +51,9 @@ export const demo: Command = {
         );
         rows.push(...nodes.map((node) => [cluster.name, node, 'Ready']));
       }
+      for (const { name } of demoClusters)
+        if (!(await progress.step(ctx, `wait for the pods of ${name}`, () => podsRunThroughGateway(ctx, hub, name))))
+          io.err(`not all pods of deployment/web in ${name} run; kubectl describe deployment/web says why\n`);
       await writeMemberContexts(ctx, hub);
       io.out(`\n${renderTable(['CLUSTER', 'NODE', 'STATUS'], rows)}\n${whatNext(hub.directory.adminKubeconfig)}`);
     } catch (error) {

@@ -99,6 +99,7 @@ describe.skipIf(why !== undefined)(`kubectl in members of the demo${why === unde
     const kubectl: Kubectl = { version, member: version === versions[0] ? 'paris' : 'osaka', protocol: 'websocket' };
 
     it('gets nodes and pods as the user of the hub', async () => {
+      await good(kubectl, 'rollout', 'status', 'deployment/web', '--timeout=60s');
       const text = await good(kubectl, 'get', 'nodes,pods', '-A');
       expect(text).toMatch(new RegExp(`node/${kubectl.member}-1 +Ready`));
       expect(text).toMatch(/default +pod\/web-\S+ +1\/1 +Running/);

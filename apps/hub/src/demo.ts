@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { sleep, withTimeout, type Context } from '@polyanthus/ground-base/context';
+import { hasCode } from '@polyanthus/ground-base/errors';
 import { systemRandom } from '@polyanthus/ground-base/random';
 import { makeDirectory, writeDurably } from '@polyanthus/ground-files/durable';
 import { createTransport } from '@polyanthus/ground-http/node-client';
@@ -185,26 +186,56 @@ async function giveWorkload(ctx: Context, client: KubeClient): Promise<void> {
   await createOnce(client.create(ctx, deployments, web));
 }
 
-/** Waits until the member answers through the gateway, and gives its nodes. */
+const nodesTimeoutMs = 120_000;
+const podsTimeoutMs = 60_000;
+const lookEveryMs = 100;
+
+/** Waits until the member answers through the gateway with all of its nodes Ready, and gives their names. */
 export async function nodesThroughGateway(ctx: Context, hub: RunningHub, name: string): Promise<readonly string[]> {
   const client = adminClient(hub, gatewayPath('default', name));
   const wanted = demoClusters.find((one) => one.name === name)?.nodes.length ?? 1;
-  return withTimeout(ctx, 60_000, `reading the nodes of ${name} through the gateway`, async (inner) => {
-    for (;;) {
-      try {
-        const found = (await client.list(inner, nodes)).items;
-        const ready = found.filter(
-          (node) =>
-            node.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ===
-            true,
-        );
-        if (ready.length >= wanted) return ready.map((node) => node.metadata.name ?? '').sort();
-      } catch (error) {
-        inner.log.debug('not yet', { name, error });
-      }
-      await sleep(inner, 200);
+  return withTimeout(ctx, nodesTimeoutMs, `reading the nodes of ${name} through the gateway`, (inner) =>
+    answered(inner, async () => {
+      const found = (await client.list(inner, nodes)).items;
+      const ready = found.filter(
+        ({ status }) => status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true,
+      );
+      return ready.length < wanted ? undefined : ready.map((node) => node.metadata.name ?? '').sort();
+    }),
+  );
+}
+
+/**
+ * Waits until the pods of the member's workload run, so that what the demo says to type next works. False after a
+ * minute: somebody may have changed the workload since the demo made it.
+ */
+export async function podsRunThroughGateway(ctx: Context, hub: RunningHub, name: string): Promise<boolean> {
+  const client = adminClient(hub, gatewayPath('default', name));
+  try {
+    return await withTimeout(ctx, podsTimeoutMs, `waiting for the pods of ${name}`, (inner) =>
+      answered(inner, async () => {
+        const { metadata, spec, status } = await client.get(inner, deployments, { namespace: 'default', name: 'web' });
+        const seen = (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+        return seen && (status?.availableReplicas ?? 0) >= (spec.replicas ?? 1) ? true : undefined;
+      }),
+    );
+  } catch (error) {
+    if (ctx.signal.aborted || !hasCode(error, 'DeadlineExceeded')) throw error;
+    return false;
+  }
+}
+
+/** Looks again and again until there is an answer: a member that was just joined is not there at once. */
+async function answered<T>(ctx: Context, look: () => Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    try {
+      const found = await look();
+      if (found !== undefined) return found;
+    } catch (error) {
+      ctx.log.debug('not yet', { error });
     }
-  });
+    await sleep(ctx, lookEveryMs);
+  }
 }
 
 /** Writes a context per member into the administrator's kubeconfig; the hub's own stays the current one's neighbour. */
