@@ -113,7 +113,7 @@ function replicaOptions(input: CommandInput): Omit<ClusterHubOptions, 'audit' | 
 export const manifests: Command = {
   summary: 'Print the objects of a hub on a Kubernetes cluster',
   description:
-    'Namespace, kinds, account, the least rights it needs, a Deployment of equal replicas, Service and PodDisruptionBudget. Apply them with: polyanthus hub manifests | kubectl apply --server-side -f -',
+    'Namespace, kinds, account, the least rights it needs, a Deployment of equal replicas, NetworkPolicy of their internal port, Service and PodDisruptionBudget. Apply them with: polyanthus hub manifests | kubectl apply --server-side -f -',
   options: [
     { name: 'replicas', kind: 'integer', default: '3', help: 'how many replicas' },
     {

@@ -10,6 +10,7 @@ import type { GatewayAudit } from '@polyanthus/engine-gateway/audit';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { memberships } from '@polyanthus/kube-kinds/own/fleet';
 import { isStatus } from '@polyanthus/kube-objects/status';
+import { followUserCas } from './cluster-users.ts';
 import { sharedIdentity, type SharedIdentity } from './cluster-identity.ts';
 import { hubErrors } from './errors.ts';
 import { frontUrl, serveFront } from './front-server.ts';
@@ -102,18 +103,22 @@ async function startFront(
   const { api, identity, options } = hub;
   const { namespace, replica } = options;
   const callerCaPems = [identity.agentCa.certificatePem];
+  const metrics = new MetricsRegistry();
+  const userCas = await followUserCas(ctx, api.clientOf('gateway'), metrics);
   const port = await openReplicaPort(ctx, { ...replica, namespace, authority: identity.replicaCa });
   const front = await createFront(ctx, {
     hubId: identity.hubId,
     agentCa: identity.agentCa,
     callerCaPems,
+    userCas,
     api,
     replicas: port.make,
     audit: options.audit,
-    metrics: new MetricsRegistry(),
+    metrics,
   });
   const listening = { listen: options.listen, hostNames: options.hostNames };
-  const serving = { ...listening, authority: identity.servingCa, clientCaPems: callerCaPems };
+  const callerCas = { ...userCas, pems: () => [...callerCaPems, ...userCas.pems()] };
+  const serving = { ...listening, authority: identity.servingCa, callerCas };
   const server = await serveFront(ctx, serving, front);
   // Together: the port takes no more callers while the tunnels move and what is under way ends.
   stops.push(async () => void (await Promise.all([front.close(options.drainMs), server.close(options.drainMs)])));

@@ -1,11 +1,13 @@
 /** The listening socket of the front, with a certificate of the hub's own CA. */
 import type { Context } from '@polyanthus/ground-base/context';
 import { systemRandom } from '@polyanthus/ground-base/random';
-import { serve, type RunningServer } from '@polyanthus/ground-http/node-server';
+import { serve, type RunningServer, type ServerTls } from '@polyanthus/ground-http/node-server';
 import { loadAuthority, type AuthorityFiles } from '@polyanthus/ground-pki/authority';
 import { generateKey } from '@polyanthus/ground-pki/keys';
 import { renderStatus } from '@polyanthus/engine-gateway/answers';
+import type { UserCas } from './cluster-users.ts';
 import type { Front } from './front.ts';
+import { keepIssued, type IssuedCertificate } from './issued-certificate.ts';
 
 /** Where the front listens, and who it says it is. */
 export interface FrontServerOptions {
@@ -13,18 +15,37 @@ export interface FrontServerOptions {
   /** Names and addresses by which agents and users reach it, beside localhost. */
   readonly hostNames: readonly string[];
   readonly authority: AuthorityFiles;
-  /** PEM of the CAs whose client certificates are asked for. */
-  readonly clientCaPems: readonly string[];
+  /** The CAs whose client certificates are asked for. */
+  readonly callerCas: UserCas;
 }
 
 const certificateTtlMs = 365 * 86_400_000;
 
-/** Starts it. Throws ListenFailed. */
+/** Starts it; its certificate is renewed, and its CAs are followed, while it runs. Throws ListenFailed. */
 export async function serveFront(
   ctx: Context,
   options: FrontServerOptions,
   front: Pick<Front, 'handler' | 'onFault'>,
 ): Promise<RunningServer> {
+  const issue = (): Promise<IssuedCertificate> => certificateFor(ctx, options);
+  let issued = await issue();
+  const tls = (): ServerTls => ({ ...issued, clientCas: options.callerCas.pems() });
+  const server = await serve(ctx, {
+    handler: front.handler,
+    onFault: front.onFault,
+    listen: options.listen,
+    tls: tls(),
+    renderError: renderStatus,
+  });
+  options.callerCas.onChange(() => server.setTls(tls()));
+  void keepIssued(ctx, issued, issue, (successor) => {
+    issued = successor;
+    server.setTls(tls());
+  });
+  return server;
+}
+
+async function certificateFor(ctx: Context, options: FrontServerOptions): Promise<IssuedCertificate> {
   const key = await generateKey();
   const isAddress = (name: string): boolean => /^[\d.]+$|:/.test(name);
   const cert = await loadAuthority(options.authority, systemRandom).issueServer(ctx.clock.now(), {
@@ -33,14 +54,7 @@ export async function serveFront(
     publicKeyPem: key.publicKeyPem,
     ttlMs: certificateTtlMs,
   });
-  const tls = { cert, key: key.privateKeyPem, clientCas: options.clientCaPems };
-  return serve(ctx, {
-    handler: front.handler,
-    onFault: front.onFault,
-    listen: options.listen,
-    tls,
-    renderError: renderStatus,
-  });
+  return { cert, key: key.privateKeyPem };
 }
 
 /** `https://HOST:PORT` as others may use it: the first host name, else the address listened on. */

@@ -23,9 +23,11 @@ import type { Membership } from '@polyanthus/kube-kinds/own/fleet';
 import { createInformers } from '@polyanthus/kube-runtime/informers';
 import { doorAudit } from './agent-audit.ts';
 import { createConnections } from './connections.ts';
+import type { UserCas } from './cluster-users.ts';
 import { createAuthenticate } from './hub-access.ts';
 import type { HubApi } from './hub-api.ts';
 import { createMemberCache, type MemberCache } from './member-cache.ts';
+import { probes } from './probes.ts';
 import type { MakeReplicas } from './replicas.ts';
 
 /** What the front is made of. */
@@ -33,8 +35,10 @@ export interface FrontOptions {
   /** A uuid: what agents sign as the hub they mean. */
   readonly hubId: string;
   readonly agentCa: AuthorityFiles;
-  /** PEM of the CAs whose client certificates say who a caller is. */
+  /** PEM of the hub's own CAs, whose client certificates say who a caller is. */
   readonly callerCaPems: readonly string[];
+  /** CAs of a cluster that is the hub's API: their certificates name users too, but none of the hub's own names. */
+  readonly userCas: UserCas;
   readonly api: HubApi;
   readonly replicas: MakeReplicas;
   readonly audit: (line: GatewayAudit) => void;
@@ -83,7 +87,7 @@ export async function createFront(ctx: Context, options: FrontOptions): Promise<
   });
   const { authorize, recheck } = access(ctx, api, informers, () => gateway);
   const gateway: Gateway = createGateway({
-    authenticate: createAuthenticate(hubClient, options.callerCaPems),
+    authenticate: createAuthenticate(hubClient, options.callerCaPems, options.userCas.pems),
     authorize,
     findMember: members.find,
     transportTo: (uid) => tunnels.transportTo(uid),
@@ -97,13 +101,20 @@ export async function createFront(ctx: Context, options: FrontOptions): Promise<
   informers.start(ctx);
   await Promise.all([members.informer.synced, informers.synced(ctx)]);
   const running = [replicas.run(ctx), connections.run(ctx)];
+  let closing = false;
+  const byPath: Readonly<Record<string, Handler>> = {
+    [tunnelPath]: tunnels.handleUpgrade,
+    [enrolmentPath]: createEnrolmentHandler(enrolment),
+    ...probes(() => !closing),
+  };
   return {
     tunnels,
     onFault: door.fault,
-    handler: frontHandler(tunnels, createEnrolmentHandler(enrolment), (inner, request) =>
+    handler: frontHandler(byPath, (inner, request) =>
       gateway.handler(inner, withProvenCertificate(inner, request, agents)),
     ),
     close: async (drainMs) => {
+      closing = true;
       await drain(ctx, tunnels, drainMs);
       await connections.settled();
       await replicas.close();
@@ -127,11 +138,11 @@ function enrolmentOptions(
   };
 }
 
-function frontHandler(tunnels: TunnelHub, enrol: Handler, through: Handler): Handler {
+function frontHandler(byPath: Readonly<Record<string, Handler>>, through: Handler): Handler {
   return (ctx, request) => {
-    const path = request.url.split('?', 1)[0];
-    if (path === tunnelPath) return tunnels.handleUpgrade(ctx, request);
-    return path === enrolmentPath ? enrol(ctx, request) : through(ctx, request);
+    const path = request.url.split('?', 1)[0] ?? '';
+    const own = Object.hasOwn(byPath, path) ? byPath[path] : undefined;
+    return (own ?? through)(ctx, request);
   };
 }
 

@@ -1,6 +1,6 @@
 /** Who asks the hub and what they may do there: tokens by TokenReview, rights by RBAC from informers. */
 import { createHash } from 'node:crypto';
-import type { Context } from '@polyanthus/ground-base/context';
+import { background, untilAborted, withTimeout, type Context } from '@polyanthus/ground-base/context';
 import type { ServerRequest } from '@polyanthus/ground-http/message';
 import {
   bearerToken,
@@ -34,43 +34,83 @@ const tokenReviews = resourceType<TokenReview>('authentication.k8s.io', 'v1', 't
 
 /** A good answer is believed for this long, a bad one is never kept. */
 const reviewTtlMs = 10_000;
+const reviewTimeoutMs = 10_000;
 const reviewsMax = 10_000;
 
-/** Bearer tokens by the API's own TokenReview: the same on an embedded and on a real cluster. */
+interface Reviewed {
+  readonly user: Promise<UserInfo>;
+  /** By the monotonic clock. */
+  readonly untilMs: number;
+}
+
+/**
+ * Bearer tokens by the API's own TokenReview: the same on an embedded and on a real cluster. Of many requests with one
+ * token, one asks and the others wait for its answer.
+ */
 export function tokenReviewAuthenticator(hubClient: KubeClient): Authenticator {
-  const known = new Map<string, { readonly user: UserInfo; readonly untilMs: number }>();
+  const known = new Map<string, Reviewed>();
   return async (ctx, { headers }) => {
     const token = bearerToken(headers);
     if (token === undefined) return undefined;
     const key = createHash('sha256').update(token).digest('base64');
     const cached = known.get(key);
-    if (cached !== undefined && cached.untilMs > ctx.clock.now()) return cached.user;
-    const review = await hubClient.create(ctx, tokenReviews, {
-      apiVersion: 'authentication.k8s.io/v1',
-      kind: 'TokenReview',
-      metadata: {},
-      spec: { token },
-    });
-    const found = review.status?.user;
-    if (review.status?.authenticated !== true || found === undefined) throw unauthorized();
-    const user: UserInfo = {
-      username: found.username,
-      groups: found.groups ?? [],
-      ...(found.uid === undefined ? {} : { uid: found.uid }),
-      ...(found.extra === undefined ? {} : { extra: found.extra }),
-    };
+    if (cached !== undefined && cached.untilMs > ctx.clock.monotonic()) return untilAborted(ctx, cached.user);
     if (known.size >= reviewsMax) known.clear();
-    known.set(key, { user, untilMs: ctx.clock.now() + reviewTtlMs });
-    return user;
+    // Not the caller's context: others wait for the same answer.
+    const lasting = background({ log: ctx.log, clock: ctx.clock });
+    const user = withTimeout(lasting, reviewTimeoutMs, 'asking the API whose token it is', (inner) =>
+      reviewed(inner, hubClient, token),
+    );
+    const review: Reviewed = { user, untilMs: ctx.clock.monotonic() + reviewTtlMs };
+    known.set(key, review);
+    user.catch(() => (known.get(key) === review ? known.delete(key) : undefined));
+    return untilAborted(ctx, user);
   };
 }
 
-/** Certificates of the given CAs, then tokens; never anonymous for members, the hub's own API decides that for itself. */
+async function reviewed(ctx: Context, hubClient: KubeClient, token: string): Promise<UserInfo> {
+  const review = await hubClient.create(ctx, tokenReviews, {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenReview',
+    metadata: {},
+    spec: { token },
+  });
+  const found = review.status?.user;
+  if (review.status?.authenticated !== true || found === undefined) throw unauthorized();
+  return {
+    username: found.username,
+    groups: found.groups ?? [],
+    ...(found.uid === undefined ? {} : { uid: found.uid }),
+    ...(found.extra === undefined ? {} : { extra: found.extra }),
+  };
+}
+
+/**
+ * Certificates of the hub's own CAs, then of the users' CAs of its cluster, then tokens; never anonymous for members, the
+ * hub's own API decides that for itself.
+ */
 export function createAuthenticate(
   hubClient: KubeClient,
-  caPems: readonly string[],
+  ownCaPems: readonly string[],
+  userCaPems: () => readonly string[],
 ): (ctx: Context, request: ServerRequest) => Promise<UserInfo> {
-  return union([clientCertificateAuthenticator(() => caPems), tokenReviewAuthenticator(hubClient)], true);
+  const own = clientCertificateAuthenticator(() => ownCaPems);
+  return union([own, clusterUserAuthenticator(userCaPems), tokenReviewAuthenticator(hubClient)], true);
+}
+
+/** Names that the hub itself gives: another CA's certificate with one of them is nobody's. */
+const ownName = /^(?:polyanthus|hub):/;
+
+/** Users of the hub's cluster by its client certificates, as kube-apiserver reads them: CN is the user, O the groups. */
+export function clusterUserAuthenticator(caPems: () => readonly string[]): Authenticator {
+  const byCertificate = clientCertificateAuthenticator(caPems);
+  return async (ctx, request) => {
+    if (caPems().length === 0) return undefined;
+    const user = await byCertificate(ctx, request);
+    const taken = user === undefined ? undefined : [user.username, ...user.groups].find((name) => ownName.test(name));
+    if (taken === undefined) return user;
+    throw unauthorized(new Error(`${taken} is a name that the hub itself gives, and its CA did not sign it`));
+  };
 }
 
 /** RBAC of the hub from informers, so that a decision costs no call. `onChange` hears every change of a right. */

@@ -1,5 +1,7 @@
 /** The Deployment of a hub on a Kubernetes cluster: N equal replicas, of which one leads. */
 
+import { livePath, readyPath } from './probes.ts';
+
 /** What may be chosen of it. */
 export interface HubDeploymentOptions {
   readonly namespace: string;
@@ -11,7 +13,9 @@ export interface HubDeploymentOptions {
   readonly identitySecret: string;
 }
 
+/** For agents and users. */
 const frontPort = 8443;
+/** For the other replicas alone. */
 const replicaPort = 8444;
 /** The time that a stop may take, above the drain of the process. */
 const graceSeconds = 45;
@@ -49,17 +53,19 @@ export function hubDeployment(
             whenUnsatisfiable: 'ScheduleAnyway',
             labelSelector: { matchLabels },
           })),
-          containers: [container(options)],
+          containers: [container(name, options)],
         },
       },
     },
   };
 }
 
-function container(options: HubDeploymentOptions): object {
+function container(name: string, options: HubDeploymentOptions): object {
+  // What runs in the cluster may come by the Service's name.
+  const serviceNames = [`${name}.${options.namespace}.svc`, `${name}.${options.namespace}.svc.cluster.local`];
   const fieldEnv = (name: string, fieldPath: string): object => ({ name, valueFrom: { fieldRef: { fieldPath } } });
-  // It listens only when it can serve, and no longer once it drains.
-  const listens = { tcpSocket: { port: 'https' } };
+  // kubelets take any certificate for a probe and show none.
+  const says = (path: string): object => ({ httpGet: { path, port: 'https', scheme: 'HTTPS' } });
   return {
     name: 'hub',
     image: options.image,
@@ -74,15 +80,21 @@ function container(options: HubDeploymentOptions): object {
       `--replica-listen=[::]:${replicaPort}`,
       '--replica-name=$(POD_NAME)',
       '--replica-address=$(POD_IP)',
-      ...options.hostNames.map((host) => `--host-name=${host}`),
+      ...[...options.hostNames, ...serviceNames].map((host) => `--host-name=${host}`),
     ],
     env: [fieldEnv('POD_NAME', 'metadata.name'), fieldEnv('POD_IP', 'status.podIP')],
     ports: [
       { name: 'https', containerPort: frontPort },
       { name: 'replicas', containerPort: replicaPort },
     ],
-    readinessProbe: { ...listens, periodSeconds: 2, failureThreshold: 1 },
-    livenessProbe: { ...listens, periodSeconds: 10, initialDelaySeconds: 60, failureThreshold: 6 },
+    readinessProbe: { ...says(readyPath), periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 2 },
+    livenessProbe: {
+      ...says(livePath),
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+      initialDelaySeconds: 60,
+      failureThreshold: 6,
+    },
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,

@@ -3,6 +3,7 @@ import type { Context } from '@polyanthus/ground-base/context';
 import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import { systemRandom } from '@polyanthus/ground-base/random';
 import { writeKubeconfigContext } from '@polyanthus/kube-client/kubeconfig-write';
+import { noUserCas } from './cluster-users.ts';
 import { openAuditLog, type AuditLog } from './audit-log.ts';
 import { dataDirectory, loadIdentity, type DataDirectory, type HubIdentity } from './data-directory.ts';
 import { hubErrors } from './errors.ts';
@@ -102,6 +103,7 @@ async function startFront(
     hubId: identity.hubId,
     agentCa: identity.agentCa,
     callerCaPems,
+    userCas: noUserCas,
     api: hubApi,
     replicas: soleReplica('hub-0', hubNamespace),
     audit: hub.audit.write,
@@ -110,7 +112,11 @@ async function startFront(
   stops.push(() => front.close(0));
   const authority = { certificatePem: secrets.caCertificatePem, keyPem: secrets.caKeyPem };
   const listening = { listen: options.listen, hostNames: options.hostNames };
-  const server = await serveFront(ctx, { ...listening, authority, clientCaPems: callerCaPems }, front);
+  const server = await serveFront(
+    ctx,
+    { ...listening, authority, callerCas: { ...noUserCas, pems: () => callerCaPems } },
+    front,
+  );
   stops.push(() => server.close(500));
   return frontUrl(listening, server.port);
 }

@@ -5,6 +5,7 @@ import type { PolicyRule } from '@polyanthus/kube-kinds/core';
 import { ownCrds } from '@polyanthus/kube-kinds/own/crds';
 import { ownedLabel } from '@polyanthus/kube-kinds/own/ownership';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
+import { trustConfigMap } from './cluster-users.ts';
 import { hubDeployment, type HubDeploymentOptions } from './hub-deployment.ts';
 import { clusterRules, fleetRules, ownRules } from './hub-rights.ts';
 
@@ -24,7 +25,7 @@ const labels = {
   'app.kubernetes.io/managed-by': 'polyanthus',
 };
 
-/** Namespace, kinds, account, rights, Deployment, Service and PodDisruptionBudget. */
+/** Namespace, kinds, account, rights, Deployment, NetworkPolicy, Service and PodDisruptionBudget. */
 export function hubManifests(options: HubManifestOptions): readonly KubeObject[] {
   const { namespace } = options;
   const at = (name: string): KubeObject['metadata'] => ({ name, namespace, labels });
@@ -39,7 +40,9 @@ export function hubManifests(options: HubManifestOptions): readonly KubeObject[]
     ...options.fleets.flatMap((fleet) =>
       namespacedRight({ namespace: fleet, name: `${hubName}-fleet`, rules: fleetRules() }, account),
     ),
+    clusterUsersRight(account),
     hubDeployment(options, { name: hubName, labels }),
+    replicasPolicy(at(hubName)),
     service(options, at(hubName)),
     disruptionBudget(at(hubName)),
   ] as readonly KubeObject[];
@@ -78,6 +81,34 @@ function namespacedRight(
       subjects: [account],
     },
   ];
+}
+
+/** To read which CAs' certificates are those of the cluster's users; the Role is one that every cluster has. */
+function clusterUsersRight(account: object): object {
+  const { namespace, name } = trustConfigMap;
+  return {
+    apiVersion: `${rbac}/v1`,
+    kind: 'RoleBinding',
+    metadata: { name: `${hubName}-cluster-users`, namespace, labels },
+    roleRef: { apiGroup: rbac, kind: 'Role', name: `${name}-reader` },
+    subjects: [account],
+  };
+}
+
+/** Agents and users from anywhere to the one port, replicas to the other. Needs a pod network that knows policies. */
+function replicasPolicy(metadata: KubeObject['metadata']): object {
+  const podSelector = { matchLabels: { 'app.kubernetes.io/name': hubName } };
+  const at = (port: string): object => ({ port, protocol: 'TCP' });
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata,
+    spec: {
+      podSelector,
+      policyTypes: ['Ingress'],
+      ingress: [{ ports: [at('https')] }, { from: [{ podSelector }], ports: [at('replicas')] }],
+    },
+  };
 }
 
 function service(options: HubManifestOptions, metadata: KubeObject['metadata']): object {

@@ -10,6 +10,7 @@ import type { TunnelHub } from '@polyanthus/engine-tunnel/hub';
 import { createLeaseDirectory, type LeaseDirectory } from '@polyanthus/engine-tunnel/lease-directory';
 import { createReplicaHandler, replicaOrganization } from '@polyanthus/engine-tunnel/replica';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import { keepIssued, type IssuedCertificate } from './issued-certificate.ts';
 import type { MemberCache } from './member-cache.ts';
 
 /** What the front knows of replicas. */
@@ -68,14 +69,19 @@ const replicaConnectTimeoutMs = 2_000;
 /** Listens first, because the Lease names the port. Throws ListenFailed. */
 export async function openReplicaPort(ctx: Context, options: ReplicaOptions): Promise<ReplicaPort> {
   const { name, authority: files } = options;
-  const key = await generateKey();
-  const cert = await certificateFor(ctx, options, key.publicKeyPem);
-  const tls = { cert, key: key.privateKeyPem };
+  const issue = (): Promise<IssuedCertificate> => certificateFor(ctx, options);
+  let issued = await issue();
   let handler: Handler = async () => ({ status: 503, headers: {}, body: Buffer.from('this replica is starting\n') });
   const server = await serve(ctx, {
     handler: (inner, request) => handler(inner, request),
     listen: options.listen,
-    tls: { ...tls, clientCas: [files.certificatePem] },
+    tls: { ...issued, clientCas: [files.certificatePem] },
+  });
+  const renewed = new Set<(successor: IssuedCertificate) => void>();
+  void keepIssued(ctx, issued, issue, (successor) => {
+    issued = successor;
+    server.setTls({ ...issued, clientCas: [files.certificatePem] });
+    for (const tell of renewed) tell(issued);
   });
   const host = options.address.includes(':') ? `[${options.address}]` : options.address;
   const make: MakeReplicas = (client, members, tunnels) => {
@@ -86,7 +92,8 @@ export async function openReplicaPort(ctx: Context, options: ReplicaOptions): Pr
       internalUrl: `https://${host}:${server.port}`,
       findMembership: (uid) => members.byUid(uid),
     });
-    const peers = new Peers(directory, { ...tls, ca: files.certificatePem });
+    const peers = new Peers(directory, { ...issued, ca: files.certificatePem });
+    renewed.add((successor) => peers.renew(successor));
     return {
       name,
       directory,
@@ -105,26 +112,35 @@ export async function openReplicaPort(ctx: Context, options: ReplicaOptions): Pr
 }
 
 /** One certificate for both ends: the others dial by the replica's name, whatever its address. */
-async function certificateFor(ctx: Context, options: ReplicaOptions, publicKeyPem: string): Promise<string> {
-  return loadAuthority(options.authority, systemRandom).issueServer(ctx.clock.now(), {
+async function certificateFor(ctx: Context, options: ReplicaOptions): Promise<IssuedCertificate> {
+  const key = await generateKey();
+  const cert = await loadAuthority(options.authority, systemRandom).issueServer(ctx.clock.now(), {
     names: [options.name],
     ips: [],
     organizations: [replicaOrganization],
-    publicKeyPem,
+    publicKeyPem: key.publicKeyPem,
     client: true,
     ttlMs: certificateTtlMs,
   });
+  return { cert, key: key.privateKeyPem };
 }
 
 /** Transports to the other replicas, one for each address that the directory names. */
 class Peers {
   readonly #directory: LeaseDirectory;
-  readonly #tls: { readonly cert: string; readonly key: string; readonly ca: string };
+  #tls: IssuedCertificate & { readonly ca: string };
   readonly #known = new Map<string, { readonly url: string; readonly transport: Transport }>();
 
-  constructor(directory: LeaseDirectory, tls: { readonly cert: string; readonly key: string; readonly ca: string }) {
+  constructor(directory: LeaseDirectory, tls: IssuedCertificate & { readonly ca: string }) {
     this.#directory = directory;
     this.#tls = tls;
+  }
+
+  /** New connections show the new certificate; what is under way goes on to its end. */
+  renew(successor: IssuedCertificate): void {
+    this.#tls = { ...this.#tls, ...successor };
+    for (const { transport } of this.#known.values()) void transport.close();
+    this.#known.clear();
   }
 
   transportTo(replica: string): Transport | undefined {

@@ -35,11 +35,18 @@ describe('an API that knows the hub as an impersonator', () => {
     });
   });
 
+  it('is not asked for another user of a certificate, who hears what to do instead', () => {
+    const user = { username: 'eve', groups: ['devs', 'system:authenticated'] };
+    const message = expect.stringMatching(/"eve" comes by a client certificate.*Use a token here/s) as string;
+    expect(() => route(asked({}), user)).toThrow(expect.objectContaining({ code: 'Forbidden', message }) as Error);
+  });
+
   it.each([
     [{ username: 'eve', groups: ['system:masters'] }, {}],
     [{ username: 'system:admin', groups: [] }, {}],
     [{ username: 'eve', groups: [] }, { 'impersonate-group': 'system:masters' }],
     [{ username: 'eve', groups: [] }, { 'impersonate-user': 'root' }],
+    [{ username: 'polyanthus:agent:1', groups: ['polyanthus:agents'] }, { 'impersonate-user': 'root' }],
   ])(
     'is never asked as a reserved identity, nor by a certificate that impersonates itself (%j %j)',
     (user, headers) => {

@@ -1,4 +1,5 @@
 /** A request to the hub's own API: the caller's credentials go along, claims of a proxy do not. */
+import { agentOrganization } from '@polyanthus/engine-tunnel/agent-key';
 import { endToEnd } from '@polyanthus/engine-tunnel/hop-headers';
 import { refusedIdentity } from '@polyanthus/engine-tunnel/refused-identity';
 import { header, toHeaderText } from '@polyanthus/ground-http/headers';
@@ -26,13 +27,15 @@ export function believingApi(transport: Transport): CallersApi {
 
 /**
  * Any Kubernetes API. `bare` carries no credentials of the hub, in headers or in TLS, so that a caller is never taken
- * for it; `own` does, and is used for the users of client certificates alone, always with the user to impersonate.
+ * for it; `own` does, and is used for the hub's agents alone, always with the user to impersonate.
  */
 export function impersonatingApi(bare: Transport, own: Transport): CallersApi {
   return (request, user) => {
     if (user === undefined) return { transport: bare, identity: {} };
     const why = refusedIdentity(user);
     if (why !== undefined) throw statusError('Forbidden', `the hub acts for no such certificate: ${why}`);
+    // For anybody else it would need the right to act as every user and group of that API: to be root there.
+    if (!user.groups.includes(agentOrganization)) throw statusError('Forbidden', notByCertificate(user));
     if (Object.keys(request.headers).some((name) => name.startsWith('impersonate-')))
       throw statusError('Forbidden', 'who comes by a client certificate may not impersonate here; use a token');
     const groups = user.groups.filter((group) => group !== 'system:authenticated');
@@ -43,6 +46,9 @@ export function impersonatingApi(bare: Transport, own: Transport): CallersApi {
     return { transport: own, identity };
   };
 }
+
+const notByCertificate = (user: UserInfo): string =>
+  `user "${user.username}" comes by a client certificate, which opens the fleet's members but not the hub's own API: it cannot pass a proxy. Use a token here (kubectl create token, or your identity provider's), or ask the API server of the hub's cluster itself`;
 
 /** The request as the API gets it, with the headers that say who asks. */
 export function hubRequest(request: ServerRequest, identity: HeaderValues): HttpRequest {
