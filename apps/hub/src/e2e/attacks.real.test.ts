@@ -1,12 +1,12 @@
 /** Who tries to be somebody else, or to go where nobody may: each with its status and its line in the audit log. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GatewayAudit } from '@polyanthus/engine-gateway/audit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AttackTable } from './attack-table.ts';
-import { skipped, TestFleet, until, whyNot, type Member, type UserFields } from './fixture.ts';
+import { skipped, soonMs, TestFleet, until, whyNot, withArgs, type Member, type UserFields } from './fixture.ts';
 import { startIssuer, type Issuer } from './oidc-issuer.ts';
 import { refusedAttempts } from './refused-attempts.ts';
 import { ask, authorization, sendBytes, type Answer } from './raw.ts';
@@ -43,11 +43,11 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
     await fleet.fleet('bindings', 'create', 'eve', '--membership=new', '--user=eve', '--role=edit');
     await fleet.fleet('bindings', 'create', 'vic', '--membership=new', '--user=vic', '--role=view');
     await until(
-      5000,
+      soonMs,
       async () => (await ask(fleet, editor, at('/api/v1/namespaces/default/configmaps'))).status === 200,
     );
     await until(
-      5000,
+      soonMs,
       async () => (await ask(fleet, viewer, at('/api/v1/namespaces/default/configmaps'))).status === 200,
     );
   });
@@ -64,7 +64,7 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
   /** The attack's own line, found by its user agent, or by what the line says. */
   const lineOf = (matches: (line: GatewayAudit) => boolean): Promise<GatewayAudit> =>
     until(
-      5000,
+      soonMs,
       async () => (await fleet.audit()).findLast(matches),
       () => 'no such audit line',
     );
@@ -85,7 +85,7 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
     });
     const line =
       attempt.status === 431
-        ? await until(5000, async () => (await fleet.audit()).slice(before).find((one) => one.status === 431))
+        ? await until(soonMs, async () => (await fleet.audit()).slice(before).find((one) => one.status === 431))
         : await lineOf((one) => one.userAgent === agent);
     expect(line).toMatchObject({ ...attempt.audit, status: attempt.status });
     note(attack, answer.status, answer.body, line);
@@ -142,7 +142,7 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
       '--role=view',
     );
     const kubeconfig = await fleet.kubeconfig(robot, fleet.memberPath('new'));
-    await until(5000, async () => (await fleet.kubectl('1.37.2', kubeconfig, ['get', 'configmaps'])).code === 0);
+    await until(soonMs, async () => (await fleet.kubectl('1.37.2', kubeconfig, ['get', 'configmaps'])).code === 0);
     const who = await fleet.kubectl('1.37.2', kubeconfig, ['auth', 'whoami', '-o', 'json']);
     expect(JSON.parse(who.out)).toMatchObject({
       status: { userInfo: { username: 'hub:serviceaccount:default:robot' } },
@@ -275,7 +275,7 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
       `POST ${at(configmaps)} HTTP/1.1\r\nHost: hub\r\n${authorization(editor)}${headers}\r\n${rest}`,
     );
     expect(answers.map((one) => one.status)).toEqual([400]);
-    const lines = await until(5000, async () => {
+    const lines = await until(soonMs, async () => {
       const found = (await fleet.audit()).slice(before);
       return found.length > 0 && found;
     });
@@ -289,7 +289,7 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
     const fields = Array.from({ length: 30 }, (_, index) => `X-${index}: ${'a'.repeat(10_000)}\r\n`).join('');
     const answers = await sendBytes(fleet, editor, `GET ${at('/api')} HTTP/1.1\r\nHost: hub\r\n${fields}\r\n`);
     expect(answers.map((one) => one.status)).toEqual([431]);
-    const line = await until(5000, async () => (await fleet.audit()).slice(before).find((one) => one.status === 431));
+    const line = await until(soonMs, async () => (await fleet.audit()).slice(before).find((one) => one.status === 431));
     note('header fields of 300 KB', 431, answers[0]?.body ?? '', line);
   });
 
@@ -328,9 +328,7 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
   it("an agent cannot claim another cluster's tunnel", async () => {
     const state = join(fleet.folder, 'stolen');
     await cp(member.stateDir, state, { recursive: true });
-    const liar = fleet.begin(
-      ...other.agentArgs.map((arg) => (arg.startsWith('--state-dir=') ? `--state-dir=${state}` : arg)),
-    );
+    const liar = fleet.begin(...withArgs(other.agentArgs, { '--state-dir': state }));
     const line = await lineOf((one) => one.verb === 'tunnel' && one.reason.includes('another membership'));
     await liar.stop();
     expect(line).toMatchObject({ allowed: false, status: 101 });
@@ -361,13 +359,34 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
     }
   });
 
-  it('an enrolment token is good once', async () => {
-    const replay = await fleet.polyanthus(
-      other.agentArgs.map((arg) =>
-        arg.startsWith('--state-dir=') ? `--state-dir=${join(fleet.folder, 'replayed')}` : arg,
-      ),
-      { timeoutMs: 10_000 },
+  it('an enrolment token that has expired is good for nothing', async () => {
+    const tokenFile = join(fleet.folder, 'expired.token');
+    const again = ['--agent=external', `--token-output-file=${tokenFile}`, `--kubeconfig=${other.plane.kubeconfig}`];
+    await fleet.fleet('register', 'old', ...again);
+    const hash = createHash('sha256')
+      .update((await readFile(tokenFile, 'utf8')).trim())
+      .digest('hex');
+    const expiresAt = Buffer.from(new Date(Date.now() - 1000).toISOString()).toString('base64');
+    const change = ['--type=merge', '-p', JSON.stringify({ data: { expiresAt } })];
+    await fleet.admin(undefined, ['patch', 'secret', `enrolment-${hash.slice(0, 40)}`, '-n', 'default', ...change]);
+    const before = (await fleet.audit()).length;
+    const changed = { '--state-dir': join(fleet.folder, 'late'), '--token-file': tokenFile };
+    const late = await fleet.polyanthus(withArgs(other.agentArgs, changed), { timeoutMs: soonMs });
+    expect(late).toMatchObject({ code: 1, err: expect.stringContaining('next: ') as unknown });
+    const line = await until(soonMs, async () =>
+      (await fleet.audit()).slice(before).find((one) => one.verb === 'enrol'),
     );
+    expect(line).toMatchObject({
+      allowed: false,
+      status: 403,
+      reason: expect.stringContaining('the token is unknown, has expired or was used by another agent') as unknown,
+    });
+    note('an expired enrolment token', 403, late.err, line);
+  });
+
+  it('an enrolment token is good once', async () => {
+    const replayed = withArgs(other.agentArgs, { '--state-dir': join(fleet.folder, 'replayed') });
+    const replay = await fleet.polyanthus(replayed, { timeoutMs: soonMs });
     expect(replay).toMatchObject({ code: 1, err: expect.stringContaining('next: ') as unknown });
     const line = await lineOf((one) => one.verb === 'enrol' && !one.allowed);
     expect(line).toMatchObject({

@@ -47,6 +47,9 @@ export interface Member {
   readonly stateDir: string;
 }
 
+/** How long the tests wait for what takes a second at most: a busy machine gets more. Times that count are figures. */
+export const soonMs = 60_000;
+
 /** Asks again every 50 ms until the answer is neither undefined nor false; throws what `describe` says after `withinMs`. */
 export async function until<T>(
   withinMs: number,
@@ -60,6 +63,14 @@ export async function until<T>(
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms. ${describe()}`);
     await delay(50);
   }
+}
+
+/** Arguments with some of their values replaced. */
+export function withArgs(args: readonly string[], changed: Readonly<Record<string, string>>): readonly string[] {
+  return args.map((arg) => {
+    const name = arg.split('=')[0] ?? '';
+    return changed[name] === undefined ? arg : `${name}=${changed[name]}`;
+  });
 }
 
 /** One hub and all that a test file does with it. */
@@ -261,7 +272,7 @@ export class TestFleet {
     await this.admin(undefined, ['create', '-f', '-'], JSON.stringify(csr));
     await this.admin(undefined, ['certificate', 'approve', csrName]);
     const certificate = await until(
-      5000,
+      soonMs,
       async () =>
         (await this.admin(undefined, ['get', 'csr', csrName, '-o', 'jsonpath={.status.certificate}'])) || undefined,
     );

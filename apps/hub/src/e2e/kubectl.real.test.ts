@@ -1,6 +1,6 @@
 /** Everyday kubectl, newest and oldest, through the hub into real members of two minors. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kubectls, skipped, TestFleet, until, whyNot } from './fixture.ts';
+import { kubectls, skipped, TestFleet, soonMs, until, whyNot } from './fixture.ts';
 
 const members = ['new', 'old'] as const;
 const cases = members.flatMap((member) => kubectls.map((version) => [member, version] as const));
@@ -27,7 +27,7 @@ describe.skipIf(whyNot !== undefined)(`kubectl through a hub${skipped}`, () => {
     await Promise.all(
       members.map((member) =>
         until(
-          5000,
+          soonMs,
           async () =>
             (await fleet.kubectl('1.37.2', kubeconfigs[member] ?? '', ['auth', 'can-i', '*', '*'])).code === 0,
         ),

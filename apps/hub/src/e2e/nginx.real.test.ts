@@ -1,7 +1,7 @@
 /** Tunnels through a proxy that passes bytes (L4) and one that speaks HTTP (L7), as ingresses do. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ControlPlane } from '../../../../lab/src/control-plane.ts';
-import { skipped, TestFleet, until, whyNot, type Member } from './fixture.ts';
+import { skipped, soonMs, TestFleet, until, whyNot, withArgs, type Member } from './fixture.ts';
 import { startNginx, whyNoNginx, type Nginx } from './nginx.ts';
 import { figure } from './processes.ts';
 import { ask } from './raw.ts';
@@ -32,7 +32,7 @@ describe.skipIf(why !== undefined)(`a tunnel behind nginx${skipped}${whyNoNginx 
         metadata: { name: `big-${index}` },
         data: { a: 'x'.repeat(objectBytes) },
       });
-    await until(5000, async () => (await fleet.kubectl('1.37.2', kubeconfig, ['get', 'configmaps'])).code === 0);
+    await until(soonMs, async () => (await fleet.kubectl('1.37.2', kubeconfig, ['get', 'configmaps'])).code === 0);
     for (let index = 0; index < objects; index++) {
       const headers = { 'content-type': 'application/json' };
       const path = `${fleet.memberPath('new')}/api/v1/namespaces/default/configmaps`;
@@ -60,17 +60,13 @@ describe.skipIf(why !== undefined)(`a tunnel behind nginx${skipped}${whyNoNginx 
   ])('carries requests, watches and a binding (%s)', async (way, url, caFile) => {
     await member.agent.stop();
     const changed: Readonly<Record<string, string>> = { '--hub': url(), '--hub-ca': caFile() };
-    const args = member.agentArgs.map((arg) => {
-      const name = arg.split('=')[0] ?? '';
-      return changed[name] === undefined ? arg : `${name}=${changed[name]}`;
-    });
-    member.agent = fleet.begin(...args);
+    member.agent = fleet.begin(...withArgs(member.agentArgs, changed));
     await member.agent.saying(/connected to/);
     const kubeconfig = await fleet.kubeconfig(admin(), fleet.memberPath('new'));
     const watch = fleet.watchKubectl('1.37.2', kubeconfig, 'get', 'secrets', '--watch', '--output-watch-events');
     const name = way.toLowerCase().replaceAll(' ', '-');
     await until(
-      5000,
+      soonMs,
       async () => (await fleet.kubectl('1.37.2', kubeconfig, ['create', 'secret', 'generic', name])).code === 0,
     );
     await watch.saying(new RegExp(`ADDED +${name}`));
@@ -78,7 +74,7 @@ describe.skipIf(why !== undefined)(`a tunnel behind nginx${skipped}${whyNoNginx 
     await fleet.fleet('bindings', 'create', name, '--membership=new', '--user=zoe', '--role=admin');
     const bound = async (): Promise<boolean> =>
       (await fleet.kubectl('1.37.2', plane.kubeconfig, ['get', 'clusterrolebinding', `fleet:${name}`])).code === 0;
-    await until(5000, bound, () => member.agent.said());
+    await until(soonMs, bound, () => member.agent.said());
     const rates = [await throughput(), await throughput(), await throughput()];
     figure(`list of ${objects} MB through the tunnel, ${way}: best of three ${Math.max(...rates).toFixed(0)} MB/s`);
   });

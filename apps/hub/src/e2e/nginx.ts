@@ -6,7 +6,7 @@ import { systemRandom } from '@polyanthus/ground-base/random';
 import { createAuthority } from '@polyanthus/ground-pki/authority';
 import { generateKey } from '@polyanthus/ground-pki/keys';
 import { freePorts } from '../../../../lab/src/control-plane.ts';
-import { until, type TestFleet } from './fixture.ts';
+import { soonMs, until, type TestFleet } from './fixture.ts';
 import { start } from './processes.ts';
 
 const program = '/usr/sbin/nginx';
@@ -43,7 +43,7 @@ export async function startNginx(fleet: TestFleet): Promise<Nginx> {
   await writeFile(configuration, configurationOf(folder, fleet.port, l4, l7));
   const running = start(program, ['-p', folder, '-c', configuration, '-e', join(folder, 'error.log')]);
   await until(
-    5000,
+    soonMs,
     () => existsSync(join(folder, 'pid')),
     () => running.said(),
   );

@@ -22,7 +22,7 @@ export interface Said {
 export interface RunOptions {
   readonly stdin?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Ended after this time; 60 s. */
+  /** Ended after this time; 2 minutes. */
   readonly timeoutMs?: number;
 }
 
@@ -31,7 +31,7 @@ export async function run(program: string, args: readonly string[], options: Run
   const started = performance.now();
   const child = spawn(program, [...args], {
     env: { ...process.env, ...options.env },
-    timeout: options.timeoutMs ?? 60_000,
+    timeout: options.timeoutMs ?? 120_000,
   });
   let out = '';
   let err = '';
@@ -48,7 +48,7 @@ export interface Running {
   readonly child: ChildProcess;
   /** All that it said so far, both outputs. */
   said(): string;
-  /** The first match in what it said or will say within 15 s. Rejects when it ends without. */
+  /** The first match in what it said or will say within a minute. Rejects when it ends without. */
   saying(pattern: RegExp, withinMs?: number): Promise<RegExpExecArray>;
   /** Its exit code, when it ends by itself. */
   readonly ended: Promise<number>;
@@ -68,7 +68,7 @@ export function start(program: string, args: readonly string[], env: Readonly<Re
   child.stdout.on('data', hear);
   child.stderr.on('data', hear);
   const ended = once(child, 'close').then(([code]) => (code as number | null) ?? 128);
-  const saying = (pattern: RegExp, withinMs = 15_000): Promise<RegExpExecArray> =>
+  const saying = (pattern: RegExp, withinMs = 60_000): Promise<RegExpExecArray> =>
     new Promise((resolve, reject) => {
       const late = setTimeout(
         () => reject(new Error(`did not say ${pattern} within ${withinMs} ms: ${text}`)),

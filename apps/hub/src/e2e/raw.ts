@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { connect } from 'node:tls';
-import type { TestFleet, UserFields } from './fixture.ts';
+import { soonMs, type TestFleet, type UserFields } from './fixture.ts';
 
 /** An answer. Names of headers in lower case. */
 export interface Answer {
@@ -36,9 +36,13 @@ export async function sendBytes(fleet: TestFleet, user: UserFields, text: string
     ...tlsOf(user),
   });
   let received = '';
-  socket.setEncoding('utf8').on('data', (chunk: string) => (received += chunk));
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    received += chunk;
+    // The rest of an answer, and an answer to what was smuggled, come at once.
+    socket.setTimeout(2000);
+  });
   socket.on('error', () => undefined);
-  socket.setTimeout(3000, () => socket.destroy());
+  socket.setTimeout(soonMs, () => socket.destroy());
   await once(socket, 'secureConnect');
   socket.write(text);
   await once(socket, 'close');

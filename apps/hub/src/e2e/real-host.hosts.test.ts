@@ -7,7 +7,8 @@ import { whyNotHosts } from '../../../../lab/src/hosts.ts';
 import { whyNotReal } from '../../../../lab/src/parts.ts';
 import { imageName } from '../../../image/src/build-image.ts';
 import type { RunOptions } from './processes.ts';
-import { RealHost, type KubectlOptions } from './real-host.ts';
+import { RealHost } from './real-host.ts';
+import type { KubectlOptions } from './workstation.ts';
 
 const why = whyNotHosts() ?? whyNotReal(['kubectl', '1.37.2'], ['kubectl', '1.32.13']);
 const namespace = '--namespace=polyanthus-agent';

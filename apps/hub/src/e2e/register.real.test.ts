@@ -6,7 +6,7 @@ import { systemRandom } from '@polyanthus/ground-base/random';
 import { loadAuthority } from '@polyanthus/ground-pki/authority';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts, kubeconfigText, type ControlPlane } from '../../../../lab/src/control-plane.ts';
-import { skipped, TestFleet, whyNot, type Member } from './fixture.ts';
+import { skipped, soonMs, TestFleet, whyNot, withArgs, type Member } from './fixture.ts';
 import { figure, type Said } from './processes.ts';
 
 describe.skipIf(whyNot !== undefined)(`registering that fails${skipped}`, () => {
@@ -40,7 +40,7 @@ describe.skipIf(whyNot !== undefined)(`registering that fails${skipped}`, () => 
         `--kubeconfig=${kubeconfig}`,
         ...more,
       ],
-      { timeoutMs: 30_000 },
+      { timeoutMs: soonMs },
     );
   const refusal = (said: Said, code: string, ...words: string[]): void => {
     figure(
@@ -122,7 +122,7 @@ describe.skipIf(whyNot !== undefined)(`registering that fails${skipped}`, () => 
           `--hub-kubeconfig=${hub}`,
           `--kubeconfig=${plane.kubeconfig}`,
         ],
-        { timeoutMs: 30_000 },
+        { timeoutMs: soonMs },
       );
     refusal(
       await call(await withHub(`https://127.0.0.1:${port}`, fleet.identity.adminToken)),
@@ -254,7 +254,7 @@ describe.skipIf(whyNot !== undefined)(`registering that fails${skipped}`, () => 
         `--hub-kubeconfig=${fleet.adminKubeconfig}`,
         `--kubeconfig=${plane.kubeconfig}`,
       ],
-      { timeoutMs: 30_000 },
+      { timeoutMs: soonMs },
     );
     refusal(said, 'AgentNotConnected', 'default/fresh');
     const { namespace: _terminating, ...left } = (await traces()) as Record<string, unknown>;
@@ -263,13 +263,7 @@ describe.skipIf(whyNot !== undefined)(`registering that fails${skipped}`, () => 
   });
 
   const agent = (changed: Readonly<Record<string, string>>): Promise<Said> =>
-    fleet.polyanthus(
-      joined.agentArgs.map((arg) => {
-        const name = arg.split('=')[0] ?? '';
-        return changed[name] === undefined ? arg : `${name}=${changed[name]}`;
-      }),
-      { timeoutMs: 15_000 },
-    );
+    fleet.polyanthus(withArgs(joined.agentArgs, changed), { timeoutMs: soonMs });
 
   it('an agent with a token that is nonsense, or none at all', async () => {
     refusal(
@@ -347,7 +341,7 @@ describe.skipIf(whyNot !== undefined)(`registering that fails${skipped}`, () => 
       joined.agentArgs
         .filter((arg) => !arg.startsWith('--token-file'))
         .map((arg) => (arg.startsWith('--state-dir') ? `--state-dir=${state}` : arg)),
-      { timeoutMs: 15_000 },
+      { timeoutMs: soonMs },
     );
     refusal(noToken, 'AgentNotEnrolled', 'expired');
     const fromTheFuture = await authority.issueClient(Date.now() + 3_600_000, {

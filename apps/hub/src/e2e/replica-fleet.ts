@@ -10,6 +10,8 @@ import { promisify } from 'node:util';
 import { background } from '@polyanthus/ground-base/context';
 import { systemRandom } from '@polyanthus/ground-base/random';
 import { createTransport } from '@polyanthus/ground-http/node-client';
+import { createAuthority, type Authority } from '@polyanthus/ground-pki/authority';
+import { generateKey } from '@polyanthus/ground-pki/keys';
 import { applyObjects } from '@polyanthus/domains-fleet/apply-objects';
 import { register } from '@polyanthus/domains-fleet/register';
 import type { KubeClient } from '@polyanthus/kube-client/client';
@@ -32,8 +34,8 @@ export interface Replica {
   readonly child: ChildProcess;
 }
 
-/** Waits for something that gets true within seconds; the error says what did not. */
-export async function eventually<T>(what: string, look: () => Promise<T | undefined>, withinMs = 30_000): Promise<T> {
+/** Waits for something that gets true within seconds, on a slow machine within a minute; the error says what did not. */
+export async function eventually<T>(what: string, look: () => Promise<T | undefined>, withinMs = 60_000): Promise<T> {
   const until = performance.now() + withinMs;
   let last: unknown;
   for (;;) {
@@ -63,11 +65,19 @@ export class ReplicaFleet {
   readonly memberPlane: ControlPlane;
   readonly replicas: Replica[] = [];
   readonly balancer: Balancer;
+  /** The CA of client certificates of the hub's cluster. */
+  readonly #users: Authority;
   agent: ChildProcess | undefined;
   hubCaPem = '';
 
-  private constructor(folder: string, planes: readonly [ControlPlane, ControlPlane], balancer: Balancer) {
+  private constructor(
+    folder: string,
+    planes: readonly [ControlPlane, ControlPlane],
+    balancer: Balancer,
+    users: Authority,
+  ) {
     this.folder = folder;
+    this.#users = users;
     [this.hubPlane, this.memberPlane] = planes;
     this.balancer = balancer;
   }
@@ -75,12 +85,19 @@ export class ReplicaFleet {
   /** Starts all of it, with the agent connected and alice's rights in place. */
   static async start(): Promise<ReplicaFleet> {
     const folder = await mkdtemp(join(tmpdir(), 'polyanthus-replicas-'));
+    const users = await createAuthority({ commonName: 'cluster users', nowMs: Date.now(), random: systemRandom });
+    const usersCaFile = join(folder, 'users-ca.pem');
+    await writeFile(usersCaFile, users.certificatePem);
     const planes = await Promise.all([
-      startControlPlane({ version: '1.37.2', tokens: [`${aliceToken},alice,alice-uid,"devs"`] }),
+      startControlPlane({
+        version: '1.37.2',
+        tokens: [`${aliceToken},alice,alice-uid,"devs"`],
+        extraArgs: [`--client-ca-file=${usersCaFile}`],
+      }),
       startControlPlane({ version: '1.36.3' }),
       promisify(execFile)(process.execPath, [join(root, 'apps/build.ts'), join(folder, 'dist')]),
     ]);
-    const fleet = new ReplicaFleet(folder, [planes[0], planes[1]], await Balancer.start());
+    const fleet = new ReplicaFleet(folder, [planes[0], planes[1]], await Balancer.start(), users);
     try {
       await fleet.#prepareHub();
       await Promise.all(['hub-a', 'hub-b', 'hub-c'].map((name) => fleet.startReplica(name)));
@@ -95,6 +112,13 @@ export class ReplicaFleet {
       await fleet.stop();
       throw error;
     }
+  }
+
+  /** A client certificate of the hub's cluster. */
+  async certified(commonName: string, organizations: readonly string[]): Promise<{ cert: string; key: string }> {
+    const { publicKeyPem, privateKeyPem } = await generateKey();
+    const wanted = { commonName, organizations, publicKeyPem, ttlMs: 3_600_000 };
+    return { cert: await this.#users.issueClient(Date.now(), wanted), key: privateKeyPem };
   }
 
   get hubClient(): KubeClient {
@@ -192,11 +216,15 @@ export class ReplicaFleet {
 
   /** Gives alice what she may, by one binding at the hub. */
   async bindAlice(): Promise<void> {
+    await this.bind('alice', { user: 'alice' });
+  }
+
+  async bind(name: string, subject: { readonly user: string } | { readonly group: string }): Promise<void> {
     await this.hubClient.create(ctx, fleetRoleBindings, {
       apiVersion: 'fleet.polyanthus.dev/v1',
       kind: 'RBACRoleBinding',
-      metadata: { name: 'alice', namespace: 'default' },
-      spec: { membership: 'member-1', user: 'alice', role: { customRole: 'config' } },
+      metadata: { name, namespace: 'default' },
+      spec: { membership: 'member-1', ...subject, role: { customRole: 'config' } },
     });
   }
 
@@ -218,6 +246,11 @@ export class ReplicaFleet {
       `--kubeconfig=${this.memberPlane.kubeconfig}`,
     ]);
     await eventually('the agent is connected', async () => ((await this.holder()) === undefined ? undefined : true));
+  }
+
+  /** The replica that holds the tunnel, once there is one. */
+  async currentHolder(): Promise<Replica> {
+    return eventually('a replica holds the tunnel', () => this.holder());
   }
 
   async killAgent(): Promise<void> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts } from '../../../../lab/src/control-plane.ts';
-import { skipped, TestFleet, until, whyNot, type Member } from './fixture.ts';
+import { skipped, TestFleet, soonMs, until, whyNot, type Member } from './fixture.ts';
 import { figure, type Said } from './processes.ts';
 import { ask } from './raw.ts';
 
@@ -19,7 +19,7 @@ describe.skipIf(whyNot !== undefined)(`a hub that is restarted${skipped}`, () =>
     for (const { name } of members)
       await fleet.fleet('bindings', 'create', name, `--membership=${name}`, '--user=polyanthus:admin', '--role=admin');
     kubeconfig = await fleet.kubeconfig({ token: fleet.identity.adminToken }, fleet.memberPath('new'));
-    await until(5000, async () => (await fleet.kubectl('1.37.2', kubeconfig, ['get', 'configmaps'])).code === 0);
+    await until(soonMs, async () => (await fleet.kubectl('1.37.2', kubeconfig, ['get', 'configmaps'])).code === 0);
   });
   afterAll(() => fleet?.stop());
 
@@ -42,7 +42,7 @@ describe.skipIf(whyNot !== undefined)(`a hub that is restarted${skipped}`, () =>
       const missed = ['one', 'two', 'three'].map((name) => `${name}-${signal.toLowerCase()}`);
       for (const name of missed) await fleet.admin(members[0], ['create', 'configmap', name]);
       const startMs = await fleet.startHub();
-      await Promise.all(members.map(({ name }) => until(30_000, () => answers(name))));
+      await Promise.all(members.map(({ name }) => until(soonMs, () => answers(name))));
       figure(
         `hub ended by ${signal}: serves again ${Math.round(startMs)} ms after its start, both members answer ${Math.round(performance.now() - downSince)} ms after its end`,
       );
@@ -60,7 +60,7 @@ describe.skipIf(whyNot !== undefined)(`a hub that is restarted${skipped}`, () =>
   /** `polyanthus up` that must fail: with a next step, and soon. */
   const mustFail = async (dataDir: string, port: number): Promise<Said> => {
     const said = await fleet.polyanthus(['up', `--data-dir=${dataDir}`, `--listen=127.0.0.1:${port}`], {
-      timeoutMs: 20_000,
+      timeoutMs: soonMs,
     });
     figure(
       `up fails with ${said.code} after ${Math.round(said.ms)} ms: ${said.err.replaceAll(fleet.folder, '…').trim().split('\n').slice(-2).join(' | ')}`,
@@ -123,6 +123,6 @@ describe.skipIf(whyNot !== undefined)(`a hub that is restarted${skipped}`, () =>
     );
     expect((await mustFail(unreadable, port)).err).toContain('identity.json');
     await fleet.startHub();
-    await until(30_000, () => answers('new'));
+    await until(soonMs, () => answers('new'));
   });
 });

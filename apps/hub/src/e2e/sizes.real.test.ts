@@ -2,7 +2,7 @@
 import { Agent, request } from 'node:https';
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { skipped, TestFleet, until, whyNot, type Member, type UserFields } from './fixture.ts';
+import { skipped, TestFleet, soonMs, until, whyNot, type Member, type UserFields } from './fixture.ts';
 import { figure } from './processes.ts';
 import { ask } from './raw.ts';
 
@@ -23,7 +23,7 @@ describe.skipIf(whyNot !== undefined)(`large things through a hub${skipped}`, ()
     });
     member = await fleet.joinPlane('new', plane);
     await fleet.fleet('bindings', 'create', 'admin', '--membership=new', '--user=polyanthus:admin', '--role=admin');
-    await until(5000, async () => (await ask(fleet, admin(), at('/api/v1/nodes'))).status === 200);
+    await until(soonMs, async () => (await ask(fleet, admin(), at('/api/v1/nodes'))).status === 200);
   });
   afterAll(() => fleet?.stop());
 
@@ -34,7 +34,7 @@ describe.skipIf(whyNot !== undefined)(`large things through a hub${skipped}`, ()
     );
     const user = await fleet.certified('gail', groups);
     await fleet.fleet('bindings', 'create', 'gail', '--membership=new', `--group=${groups[599]}`, '--role=admin');
-    await until(5000, async () => (await ask(fleet, user, at('/api/v1/nodes'))).status === 200);
+    await until(soonMs, async () => (await ask(fleet, user, at('/api/v1/nodes'))).status === 200);
     const body = '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}';
     const answer = await ask(fleet, user, at('/apis/authentication.k8s.io/v1/selfsubjectreviews'), {
       method: 'POST',

@@ -1,10 +1,11 @@
 /** Load on a hub from a client that is not ours (node:https), and what it saw: every answer judged, none taken on trust. */
 import { Agent, request } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
-import { StatusError } from '@polyanthus/kube-objects/status';
 import { background, withCancel } from '@polyanthus/ground-base/context';
 import type { KubeClient } from '@polyanthus/kube-client/client';
-import { configMaps } from '@polyanthus/kube-kinds/core';
+import { configMaps, type ConfigMap } from '@polyanthus/kube-kinds/core';
+import type { KubeList } from '@polyanthus/kube-objects/meta';
+import { StatusError } from '@polyanthus/kube-objects/status';
 
 /** How one request ended. `wrong` is an answer that claims to be whole and is not what is stored. */
 export interface Outcome {
@@ -14,15 +15,20 @@ export interface Outcome {
   readonly endMs: number;
 }
 
-/** Where a client asks, and as whom. */
+/** Where a client asks, and as whom: by a token, or by a client certificate. */
 export interface Caller {
   readonly port: number;
   readonly caPem: string;
-  readonly token: string;
+  readonly token?: string;
+  readonly certificate?: { readonly cert: string; readonly key: string };
 }
 
-/** Longer than any time that is measured: without an answer by then a request has been lost. */
-const answerTimeoutMs = 20_000;
+/** Longer than any time that is measured, on a slow machine too: without an answer by then a request has been lost. */
+const answerTimeoutMs = 60_000;
+/** Above it no request is sent until others have ended: a busy machine must not queue them up until they are too late. */
+const underWayMax = 48;
+/** How long a watcher that is whole may be behind what is written. */
+const behindMs = 60_000;
 const resets: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 
 /** One GET. `whole` judges a body that came to its end. */
@@ -33,10 +39,10 @@ export function get(caller: Caller, agent: Agent, path: string, whole: (body: st
       resolve({ kind, detail, startMs, endMs: performance.now() });
     const failed = (error: NodeJS.ErrnoException): void =>
       end(resets.has(error.code ?? '') ? 'reset' : 'other', `${error.code ?? ''} ${error.message}`);
-    const { port, caPem, token } = caller;
-    const headers = { authorization: `Bearer ${token}` };
+    const { port, caPem, token, certificate } = caller;
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const signal = AbortSignal.timeout(answerTimeoutMs);
-    const options = { host: '127.0.0.1', port, path, ca: caPem, agent, headers, signal };
+    const options = { host: '127.0.0.1', port, path, ca: caPem, ...certificate, agent, headers, signal };
     const call = request(options, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => (body += text));
@@ -63,10 +69,10 @@ function judged(body: string, whole: (body: string) => boolean): boolean {
   }
 }
 
-/** Requests at a steady rate, whatever becomes of those before. */
+/** Requests at a steady rate, whatever becomes of those before, as long as not too many are under way. */
 export class Traffic {
   readonly outcomes: Outcome[] = [];
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  readonly #agent = new Agent({ keepAlive: true });
   readonly #pending = new Set<Promise<void>>();
   readonly #timer: NodeJS.Timeout;
   #count = 0;
@@ -79,11 +85,17 @@ export class Traffic {
   ) {
     this.#timer = setInterval(() => {
       const target = targets[this.#count++ % targets.length];
-      if (target === undefined) return;
+      if (target === undefined || this.#pending.size >= underWayMax) return;
       const asked = get(caller, this.#agent, target.path, target.whole).then((one) => void this.outcomes.push(one));
       this.#pending.add(asked);
       void asked.then(() => this.#pending.delete(asked));
     }, 1000 / perSecond);
+  }
+
+  /** Whether the last `count` answers were good and came after `atMs`. */
+  goodSince(atMs: number, count: number): boolean {
+    const last = this.outcomes.slice(-count);
+    return last.length === count && last.every((one) => one.kind === '200' && one.startMs > atMs);
   }
 
   /** Waits for what is under way and gives everything. */
@@ -121,10 +133,17 @@ export class WatchedEvents {
   readonly #watching: Promise<void>;
   readonly #life = withCancel(background());
 
-  constructor(direct: KubeClient, through: KubeClient, namespace: string) {
+  private constructor(direct: KubeClient, through: KubeClient, namespace: string, first: KubeList<ConfigMap>) {
     this.#namespace = namespace;
-    this.#writing = this.#write(direct);
-    this.#watching = this.#watch(through);
+    this.seen.push(...first.items.map((one) => one.metadata.name ?? ''));
+    this.#writing = settled(this.#write(direct));
+    this.#watching = settled(this.#watch(through, first.metadata.resourceVersion ?? ''));
+  }
+
+  /** Lists through the hub, then writes and watches. */
+  static async start(direct: KubeClient, through: KubeClient, namespace: string): Promise<WatchedEvents> {
+    const first = await through.list(background(), configMaps, { namespace });
+    return new WatchedEvents(direct, through, namespace, first);
   }
 
   async #write(client: KubeClient): Promise<void> {
@@ -137,39 +156,39 @@ export class WatchedEvents {
     }
   }
 
-  async #watch(client: KubeClient): Promise<void> {
+  async #watch(client: KubeClient, from: string): Promise<void> {
     const { ctx } = this.#life;
     const namespace = this.#namespace;
-    let resourceVersion = await this.#first(client);
+    let resourceVersion = from;
     while (!ctx.signal.aborted) {
       try {
         for await (const event of client.watch(ctx, configMaps, { namespace, resourceVersion })) {
           resourceVersion = event.object.metadata.resourceVersion ?? resourceVersion;
-          this.seen.push(event.object.metadata.name ?? '');
+          if (event.type !== 'BOOKMARK') this.seen.push(event.object.metadata.name ?? '');
         }
         this.breaks.push('ended');
       } catch (error) {
         if (ctx.signal.aborted) return;
         this.breaks.push(error instanceof StatusError ? String(error.httpStatus) : (error as { code: string }).code);
-        await delay(50);
       }
+      await delay(50);
     }
   }
 
-  async #first(client: KubeClient): Promise<string> {
-    const list = await client.list(background(), configMaps, { namespace: this.#namespace });
-    this.seen.push(...list.items.map((one) => one.metadata.name ?? ''));
-    return list.metadata?.resourceVersion ?? '';
-  }
-
-  /** Waits until the watcher has as many (10 s at most); gives what was written. */
+  /** Waits until the watcher has as many, for a generous while; gives what was written. Throws what the writer met. */
   async stop(): Promise<readonly string[]> {
     this.#stopping = true;
     await this.#writing;
-    const untilMs = performance.now() + 10_000;
+    const untilMs = performance.now() + behindMs;
     while (this.seen.length < this.#written && performance.now() < untilMs) await delay(20);
     this.#life.cancel();
     await this.#watching;
     return Array.from({ length: this.#written }, (_, index) => `event-${String(index).padStart(6, '0')}`);
   }
+}
+
+/** The same promise; that it fails is heard when it is awaited, and not before. */
+function settled(promise: Promise<void>): Promise<void> {
+  promise.catch(() => undefined);
+  return promise;
 }

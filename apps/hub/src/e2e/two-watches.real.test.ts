@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { binary, whyNotReal } from '../../../../lab/src/parts.ts';
-import { skipped, TestFleet, until, whyNot, type Member } from './fixture.ts';
+import { skipped, TestFleet, soonMs, until, whyNot, type Member } from './fixture.ts';
 import { figure, start, type Running } from './processes.ts';
 import { ask } from './raw.ts';
 
@@ -27,7 +27,10 @@ describe.skipIf(why !== undefined)(`a Go client with watches on two members${ski
     const admin = { token: fleet.identity.adminToken };
     for (const { name } of [steady, cut]) {
       await fleet.fleet('bindings', 'create', name, `--membership=${name}`, '--user=polyanthus:admin', '--role=admin');
-      await until(5000, async () => (await ask(fleet, admin, `${fleet.memberPath(name)}/api/v1/nodes`)).status === 200);
+      await until(
+        soonMs,
+        async () => (await ask(fleet, admin, `${fleet.memberPath(name)}/api/v1/nodes`)).status === 200,
+      );
     }
   });
   afterAll(async () => {
@@ -50,7 +53,7 @@ describe.skipIf(why !== undefined)(`a Go client with watches on two members${ski
         .map((line) => line.name ?? '');
     const added = (context: string): readonly string[] =>
       seen(context, 'ADDED').filter((name) => name.startsWith('event-'));
-    await until(10_000, () => seen('steady', 'listed').length + seen('cut', 'listed').length === 2);
+    await until(soonMs, () => seen('steady', 'listed').length + seen('cut', 'listed').length === 2);
     const names = Array.from({ length: 60 }, (_, index) => `event-${String(index).padStart(2, '0')}`);
     for (const [index, name] of names.entries()) {
       if (index === 20) cut.agent.child.kill('SIGKILL');
@@ -59,7 +62,7 @@ describe.skipIf(why !== undefined)(`a Go client with watches on two members${ski
     }
     for (const context of ['steady', 'cut'])
       await until(
-        20_000,
+        soonMs,
         () => added(context).length === names.length,
         () => `${context}: ${added(context).length} seen`,
       );
