@@ -205,6 +205,15 @@ describe('lists', () => {
     expect(seen).toEqual(['p0', 'p1', 'p2', 'p3', 'p4', 'p5', 'p6']);
   });
 
+  test('pages of a cluster-scoped kind go on where the last one ended', async () => {
+    const names = (list: unknown): readonly unknown[] =>
+      (list as { items: ApiObject[] }).items.map(({ metadata }) => metadata.name);
+    const whole = (await call('GET', '/api/v1/namespaces')).body;
+    const first = (await call('GET', '/api/v1/namespaces?limit=2')).body as { metadata: { continue: string } };
+    const rest = (await call('GET', `/api/v1/namespaces?continue=${first.metadata.continue}`)).body;
+    expect([...names(first), ...names(rest)]).toEqual(names(whole));
+  });
+
   test('a token whose revision is compacted gives one to go on inconsistently', async () => {
     const path = '/api/v1/namespaces/paged/configmaps';
     const first = (await call('GET', `${path}?limit=2`)).body as { metadata: { continue: string } };

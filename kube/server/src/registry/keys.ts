@@ -6,7 +6,9 @@ type Stored = Pick<ResourceDefinition, 'storage' | 'type'>;
 /** Prefix of all objects of a resource, of one namespace when given. */
 export function prefixOf(cluster: string, { storage, type }: Stored, namespace = ''): string {
   const all = `${cluster}/${storage.group}/${storage.resource}/`;
-  return namespace === '' || !type.namespaced ? all : `${all}${namespace}/`;
+  // The empty namespace of cluster-scoped objects belongs to the prefix: continue tokens begin with a name.
+  if (!type.namespaced) return `${all}/`;
+  return namespace === '' ? all : `${all}${namespace}/`;
 }
 
 /** Key of one object. */
