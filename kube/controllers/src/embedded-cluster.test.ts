@@ -10,6 +10,7 @@ import { deploymentSuite } from './deployment/testing.ts';
 import { garbageSuite } from './garbage/testing.ts';
 import { namespaceSuite } from './namespace/testing.ts';
 import { startControllers } from './start.ts';
+import { statefulSetSuite } from './statefulset/testing.ts';
 import { testBehaviours, type World } from './testing.ts';
 
 let closing: (() => Promise<void>) | undefined;
@@ -42,3 +43,4 @@ async function start(): Promise<World> {
 deploymentSuite('the embedded server', open);
 garbageSuite('the embedded server', open);
 namespaceSuite('the embedded server', open);
+statefulSetSuite('the embedded server', open);

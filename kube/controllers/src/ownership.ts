@@ -31,7 +31,7 @@ export interface Claim<T extends KubeObject> {
   readonly owner: KubeObject;
   readonly type: ResourceType<T>;
   readonly candidates: readonly T[];
-  readonly matches: (labels: Readonly<Record<string, string>> | undefined) => boolean;
+  readonly matches: (labels: Readonly<Record<string, string>> | undefined, object: T) => boolean;
 }
 
 /**
@@ -43,7 +43,7 @@ export async function claimObjects<T extends KubeObject>(ctx: Context, claim: Cl
   let checked = false;
   for (const object of claim.candidates) {
     const controller = controllerOf(object);
-    const matches = claim.matches(object.metadata.labels);
+    const matches = claim.matches(object.metadata.labels, object);
     if (controller !== undefined) {
       if (controller.uid !== claim.owner.metadata.uid) continue;
       if (matches) mine.push(object);

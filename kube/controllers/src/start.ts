@@ -13,6 +13,7 @@ import { garbageCollector } from './garbage/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
 import { rootCaController } from './accounts/root-ca.ts';
+import { statefulSetController } from './statefulset/controller.ts';
 import { serviceAccountController } from './accounts/service-accounts.ts';
 import { tokenSecretController } from './accounts/token-secrets.ts';
 
@@ -26,6 +27,7 @@ export const controllers: readonly ControllerDefinition[] = [
   garbageCollector,
   deploymentController,
   replicaSetController,
+  statefulSetController,
 ];
 
 /** Options of startControllers. */

@@ -36,6 +36,12 @@ export class Expectations {
     this.#pending.set(key, { creations, deletions: new Set(deletionUids), sinceMs: this.#clock.monotonic() });
   }
 
+  /** The same for rounds that write several times: on top of what is expected already. */
+  add(key: string, creations: number, deletionUids: readonly string[]): void {
+    const known = this.#pending.get(key);
+    this.expect(key, Math.max(0, known?.creations ?? 0) + creations, [...(known?.deletions ?? []), ...deletionUids]);
+  }
+
   /** A creation was seen, or has failed. */
   created(key: string): void {
     const pending = this.#pending.get(key);

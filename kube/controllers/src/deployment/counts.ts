@@ -1,5 +1,6 @@
 /** Arithmetic of rollouts (kube-controller-manager's deployment/util). */
 import type { Deployment, ReplicaSet } from '@polyanthus/kube-kinds/core';
+import { scaledCount } from '../counts.ts';
 
 /** Pods that the Deployment wants; the API default is 1. */
 export const desiredReplicas = (deployment: Deployment): number => deployment.spec.replicas ?? 1;
@@ -26,16 +27,10 @@ export function fenceposts(deployment: Deployment): Fenceposts {
   const desired = desiredReplicas(deployment);
   if (!isRolling(deployment)) return { maxSurge: 0, maxUnavailable: 0 };
   const rolling = deployment.spec.strategy?.rollingUpdate;
-  const maxSurge = scaled(rolling?.maxSurge ?? '25%', desired, Math.ceil);
-  const maxUnavailable = scaled(rolling?.maxUnavailable ?? '25%', desired, Math.floor);
+  const maxSurge = scaledCount(rolling?.maxSurge ?? '25%', desired, Math.ceil);
+  const maxUnavailable = scaledCount(rolling?.maxUnavailable ?? '25%', desired, Math.floor);
   if (maxSurge === 0 && maxUnavailable === 0) return { maxSurge, maxUnavailable: Math.min(1, desired) };
   return { maxSurge, maxUnavailable: Math.min(maxUnavailable, desired) };
-}
-
-function scaled(value: number | string, total: number, round: (value: number) => number): number {
-  if (typeof value === 'number') return value;
-  const percent = /^(\d+)%$/.exec(value)?.[1];
-  return percent === undefined ? 0 : round((Number(percent) * total) / 100);
 }
 
 /** How large the new set may be now. */

@@ -1,6 +1,7 @@
 /** Pod templates: which set is the new one, and its name. */
 import type { Deployment, PodTemplate, ReplicaSet } from '@polyanthus/kube-kinds/core';
 import { jsonEqual } from '@polyanthus/kube-runtime/equal';
+import { canonicalJson, fnv1a, safeDigits } from '../hashes.ts';
 import { byAge } from './counts.ts';
 
 /** The label that tells the pods of one set from those of another. */
@@ -26,20 +27,5 @@ function withoutHash(template: PodTemplate): unknown {
  * that creating a set twice is refused by the API; the digits are not those that kube-controller-manager computes.
  */
 export function templateHash(template: PodTemplate, collisionCount: number): string {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(`${canonical(template)}${collisionCount === 0 ? '' : collisionCount}`)) {
-    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  }
-  const alphabet = 'bcdfghjklmnpqrstvwxz2456789';
-  return Array.from(String(hash), (digit) => alphabet[digit.charCodeAt(0) % alphabet.length]).join('');
-}
-
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const entries = Object.entries(value).filter(([, each]) => each !== undefined);
-  return `{${entries
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, each]) => `${JSON.stringify(key)}:${canonical(each)}`)
-    .join(',')}}`;
+  return safeDigits(fnv1a(`${canonicalJson(template)}${collisionCount === 0 ? '' : collisionCount}`));
 }

@@ -7,6 +7,7 @@ import { keyOf } from '@polyanthus/kube-runtime/keys';
 import { controllingOwner, watchInto } from '@polyanthus/kube-runtime/watches';
 import { queueFor, recorderFor, runWithEvents, type ControllerDefinition } from '../environment.ts';
 import { controllerOf } from '../ownership.ts';
+import { expectPods } from '../pod-writes.ts';
 import { isPodActive, isPodReady } from '../pods.ts';
 import { reconcileReplicaSet } from './reconcile.ts';
 
@@ -31,19 +32,7 @@ export const replicaSetController: ControllerDefinition = {
     const recorder = recorderFor(ctx, env, 'replicaset-controller');
     const ownersOf = controllingOwner(replicaSets);
     watchInto(sets, queue);
-    // Expectations first: a round that the next lines wake must see them.
-    podCache.onEvent({
-      onAdd: (pod) => {
-        if (pod.metadata.deletionTimestamp === undefined) for (const key of ownersOf(pod)) expectations.created(key);
-      },
-      onUpdate: (_before, pod) => {
-        if (pod.metadata.deletionTimestamp !== undefined)
-          for (const key of ownersOf(pod)) expectations.deleted(key, pod.metadata.uid ?? '');
-      },
-      onDelete: (pod) => {
-        for (const key of ownersOf(pod)) expectations.deleted(key, pod.metadata.uid ?? '');
-      },
-    });
+    expectPods(podCache, expectations, ownersOf);
     const orphanKeys = (pod: Pod): readonly string[] =>
       sets
         .byIndex('byNamespace', pod.metadata.namespace ?? '')

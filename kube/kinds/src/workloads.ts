@@ -1,0 +1,92 @@
+/** Shapes of StatefulSet, DaemonSet, Job and what belongs to them, as far as this product reads or writes them. */
+import type { KubeObject } from '@polyanthus/kube-objects/meta';
+import { resourceType } from '@polyanthus/kube-objects/resource';
+import type { LabelSelector, PodCondition, PodTemplate } from './core.ts';
+
+/** apps/v1 ControllerRevision: `data` is a patch that restores what the revision stands for. */
+export interface ControllerRevision extends KubeObject {
+  readonly data?: unknown;
+  readonly revision: number;
+}
+export const controllerRevisions = resourceType<ControllerRevision>(
+  'apps',
+  'v1',
+  'controllerrevisions',
+  'ControllerRevision',
+  true,
+);
+
+/** core/v1 PersistentVolumeClaim. */
+export interface PersistentVolumeClaim extends KubeObject {
+  readonly spec?: object;
+  readonly status?: { readonly phase?: string };
+}
+export const persistentVolumeClaims = resourceType<PersistentVolumeClaim>(
+  '',
+  'v1',
+  'persistentvolumeclaims',
+  'PersistentVolumeClaim',
+  true,
+);
+
+export type ClaimRetention = 'Retain' | 'Delete';
+export interface StatefulSet extends KubeObject {
+  readonly spec: {
+    readonly replicas?: number;
+    readonly selector: LabelSelector;
+    readonly template: PodTemplate;
+    readonly serviceName?: string;
+    readonly podManagementPolicy?: 'OrderedReady' | 'Parallel';
+    readonly updateStrategy?: {
+      readonly type?: 'RollingUpdate' | 'OnDelete' | 'Recreate';
+      readonly rollingUpdate?: { readonly partition?: number; readonly maxUnavailable?: number | string };
+    };
+    readonly minReadySeconds?: number;
+    readonly revisionHistoryLimit?: number;
+    readonly volumeClaimTemplates?: readonly Partial<PersistentVolumeClaim>[];
+    readonly persistentVolumeClaimRetentionPolicy?: {
+      readonly whenDeleted?: ClaimRetention;
+      readonly whenScaled?: ClaimRetention;
+    };
+    readonly ordinals?: { readonly start?: number };
+  };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly replicas: number;
+    readonly readyReplicas?: number;
+    readonly currentReplicas?: number;
+    readonly updatedReplicas?: number;
+    readonly availableReplicas?: number;
+    readonly currentRevision?: string;
+    readonly updateRevision?: string;
+    readonly collisionCount?: number;
+    readonly conditions?: readonly PodCondition[];
+  };
+}
+export const statefulSets = resourceType<StatefulSet>('apps', 'v1', 'statefulsets', 'StatefulSet', true);
+
+export interface DaemonSet extends KubeObject {
+  readonly spec: {
+    readonly selector: LabelSelector;
+    readonly template: PodTemplate;
+    readonly updateStrategy?: {
+      readonly type?: 'RollingUpdate' | 'OnDelete';
+      readonly rollingUpdate?: { readonly maxSurge?: number | string; readonly maxUnavailable?: number | string };
+    };
+    readonly minReadySeconds?: number;
+    readonly revisionHistoryLimit?: number;
+  };
+  readonly status?: {
+    readonly currentNumberScheduled: number;
+    readonly numberMisscheduled: number;
+    readonly desiredNumberScheduled: number;
+    readonly numberReady: number;
+    readonly observedGeneration?: number;
+    readonly updatedNumberScheduled?: number;
+    readonly numberAvailable?: number;
+    readonly numberUnavailable?: number;
+    readonly collisionCount?: number;
+    readonly conditions?: readonly PodCondition[];
+  };
+}
+export const daemonSets = resourceType<DaemonSet>('apps', 'v1', 'daemonsets', 'DaemonSet', true);
