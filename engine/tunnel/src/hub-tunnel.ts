@@ -5,7 +5,7 @@ import { withCancel, type Context } from '@polyanthus/ground-base/context';
 import { BoundedQueue } from '@polyanthus/ground-base/queue';
 import type { HttpRequest, HttpResponse, Transport, UpgradeResult } from '@polyanthus/ground-http/message';
 import { Admission, isLongLived, type AdmissionLimits } from './admission.ts';
-import { keepAlive, type HeartbeatOptions } from './liveness.ts';
+import { keepAlive, type HeartbeatOptions, type Liveness } from './liveness.ts';
 import { readLines } from './lines.ts';
 import { requestOn, upgradeOn, type StreamOptions } from './session-transport.ts';
 import { Stalls, type StallLimits } from './stalls.ts';
@@ -46,6 +46,7 @@ export class HubTunnel implements Transport {
   readonly #options: HubTunnelOptions;
   readonly #admission: Admission;
   readonly #stalls: Stalls;
+  readonly #liveness: Liveness;
   readonly #outbox = new BoundedQueue<Uint8Array>(64);
   #retired = false;
 
@@ -67,7 +68,7 @@ export class HubTunnel implements Transport {
     this.closed = new Promise((resolve) => session.once('close', resolve));
     void this.closed.then(() => this.#end());
     scope.ctx.signal.addEventListener('abort', () => session.destroy(), { once: true });
-    keepAlive(ctx.clock, session, connection, options.heartbeat);
+    this.#liveness = keepAlive(ctx.clock, session, connection, options.heartbeat);
     void this.#control().catch((error: unknown) => {
       if (!session.destroyed)
         ctx.log.warn('the control stream of a tunnel ended', { membership: identity.membership, error });
@@ -137,6 +138,7 @@ export class HubTunnel implements Transport {
 
   async #enter(ctx: Context, longLived: boolean): Promise<StreamOptions> {
     const release = await this.#admission.enter(ctx, longLived);
+    this.#liveness.ask();
     const reset = this.#stalls.enforce();
     if (reset > 0)
       this.#ctx.log.warn('stalled streams were reset', { membership: this.identity.membership, count: reset });

@@ -18,7 +18,7 @@ export interface StallLimits {
   readonly stalledAfterMs: number;
 }
 
-/** 64 stalled readers hold 270 MB at most. */
+/** 64 stalled readers hold 540 MB at most. */
 export const defaultStalls: StallLimits = { stalledMax: 64, stalledAfterMs: 5_000 };
 
 /** The readers of one tunnel. */
