@@ -1,16 +1,18 @@
 /**
  * Writers of 1 KB each, acknowledged when durable: our store, a raw log file with checksums and group commit (what the
- * disk gives), and etcd through its JSON gateway, all on the disk of `--directory`. See README.md.
+ * disk gives), and etcd over gRPC (`etcd-load`, a Go program in a process of its own), all on the disk of the directory
+ * given. See README.md.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
-import { Agent, request } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { argv, stdout } from 'node:process';
+import { argv, env, stdout } from 'node:process';
+import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { systemClock } from '@polyanthus/ground-base/clock';
-import { background, sleep, type Context } from '@polyanthus/ground-base/context';
+import { background, type Context } from '@polyanthus/ground-base/context';
 import { openSqliteStore } from '../../kube/server/src/store/sqlite.ts';
 
 const valueBytes = 1024;
@@ -18,32 +20,47 @@ const valueBytes = 1024;
 const secondsEach = 1;
 const rounds = 3;
 const writerCounts = [1, 16, 128];
-const etcdStartTries = 200;
 
 interface Target {
   readonly name: string;
-  /** Resolves once the write is durable. */
-  write(key: string): Promise<void>;
+  /** Durable writes a second of so many writers whose keys begin with `prefix`. */
+  rate(writers: number, prefix: string): Promise<number>;
   close(): Promise<void>;
+}
+
+/** Writes in this process; `write` resolves once the write is durable. */
+async function inProcessRate(writers: number, prefix: string, write: (key: string) => Promise<void>): Promise<number> {
+  const start = systemClock.monotonic();
+  const end = start + secondsEach * 1000;
+  let written = 0;
+  const writer = async (number: number): Promise<void> => {
+    for (let index = 0; systemClock.monotonic() < end; index++) {
+      await write(`${prefix}w${number}/o${index}`);
+      written++;
+    }
+  };
+  await Promise.all(Array.from({ length: writers }, (_, number) => writer(number)));
+  return (written * 1000) / (systemClock.monotonic() - start);
 }
 
 const value = Buffer.alloc(valueBytes, 'polyanthus ');
 
 async function ours(ctx: Context, directory: string, updates: boolean): Promise<Target> {
   const store = await openSqliteStore(ctx, { directory, clock: ctx.clock });
+  const write = async (key: string): Promise<void> => {
+    const at = updates ? key.replace(/\d+$/, (number) => String(Number(number) % 8)) : key;
+    const result = await store.write(ctx, {
+      kind: 'put',
+      key: at,
+      expected: store.get(at)?.revision ?? 0,
+      index: {},
+      encode: () => value,
+    });
+    if (!result.ok) throw new Error('a write lost although it has no rival');
+  };
   return {
     name: updates ? 'store, updates' : 'store, creates',
-    write: async (key) => {
-      const at = updates ? key.replace(/\d+$/, (number) => String(Number(number) % 8)) : key;
-      const result = await store.write(ctx, {
-        kind: 'put',
-        key: at,
-        expected: store.get(at)?.revision ?? 0,
-        index: {},
-        encode: () => value,
-      });
-      if (!result.ok) throw new Error('a write lost although it has no rival');
-    },
+    rate: (writers, prefix) => inProcessRate(writers, prefix, write),
     close: () => store.close(),
   };
 }
@@ -64,16 +81,17 @@ async function rawLog(directory: string): Promise<Target> {
     }
     running = undefined;
   };
+  const write = (key: string): Promise<void> =>
+    new Promise((done) => {
+      const head = Buffer.alloc(8);
+      head.writeUInt32LE(crc32(value, crc32(key)));
+      head.writeUInt32LE(value.length + key.length, 4);
+      waiting.push({ record: Buffer.concat([head, Buffer.from(key), value]), done });
+      running ??= flush();
+    });
   return {
     name: 'raw log file',
-    write: (key) =>
-      new Promise((done) => {
-        const head = Buffer.alloc(8);
-        head.writeUInt32LE(crc32(value, crc32(key)));
-        head.writeUInt32LE(value.length + key.length, 4);
-        waiting.push({ record: Buffer.concat([head, Buffer.from(key), value]), done });
-        running ??= flush();
-      }),
+    rate: (writers, prefix) => inProcessRate(writers, prefix, write),
     close: () => file.close(),
   };
 }
@@ -86,21 +104,19 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function post(agent: Agent, port: number, path: string, body: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const sent = request(
-      { agent, host: '127.0.0.1', port, path, method: 'POST', headers: { 'content-length': Buffer.byteLength(body) } },
-      (answer) => {
-        answer.resume();
-        answer.on('end', () => resolve(answer.statusCode ?? 0));
-      },
-    );
-    sent.on('error', reject);
-    sent.end(body);
+/** The Go program beside this file, built now. */
+function etcdLoad(directory: string): string {
+  const output = join(directory, 'etcd-load');
+  const built = spawnSync('go', ['build', '-trimpath', '-o', output, '.'], {
+    cwd: join(import.meta.dirname, 'etcd-load'),
+    env: { ...env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false -mod=readonly' },
+    stdio: ['ignore', 'inherit', 'inherit'],
   });
+  if (built.status !== 0) throw new Error('bench/store-writers/etcd-load could not be built; is Go installed?');
+  return output;
 }
 
-async function etcd(ctx: Context, directory: string, binary: string): Promise<Target> {
+async function etcd(directory: string, binary: string): Promise<Target> {
   const [client, peer] = [await freePort(), await freePort()];
   const [clientUrl, peerUrl] = [`http://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`];
   const child: ChildProcess = spawn(
@@ -124,52 +140,32 @@ async function etcd(ctx: Context, directory: string, binary: string): Promise<Ta
     ),
     { stdio: 'ignore' },
   );
-  const agent = new Agent({ keepAlive: true, maxSockets: 256 });
-  const put = async (key: string): Promise<void> => {
-    const body = JSON.stringify({ key: Buffer.from(key).toString('base64'), value: value.toString('base64') });
-    const status = await post(agent, client, '/v3/kv/put', body);
-    if (status !== 200) throw new Error(`etcd answered ${status}`);
-  };
-  for (let left = etcdStartTries; ; left--) {
-    const ready = await put('ready').then(
-      () => true,
-      () => false,
-    );
-    if (ready) break;
-    if (left === 0) throw new Error('etcd did not start');
-    await sleep(ctx, 50);
-  }
+  const program = etcdLoad(directory);
+  const load = (...args: readonly string[]) =>
+    promisify(execFile)(program, ['-endpoint', `127.0.0.1:${client}`, ...args]);
+  await load('-ready');
   return {
-    name: 'etcd, JSON gateway',
-    write: put,
+    name: 'etcd 3.7, gRPC',
+    rate: async (writers, prefix) => {
+      const { stdout: said } = await load('-prefix', prefix, '-writers', `${writers}`, '-seconds', `${secondsEach}`);
+      const [written = 0, seconds = 1] = said.split(' ').map(Number);
+      return written / seconds;
+    },
     close: async () => {
-      agent.destroy();
-      const ended = new Promise((resolve) => child.once('exit', resolve));
+      const ended = once(child, 'exit');
       child.kill('SIGTERM');
       await ended;
     },
   };
 }
 
-async function measure(target: Target, writers: number, round: number): Promise<number> {
-  const start = systemClock.monotonic();
-  const end = start + secondsEach * 1000;
-  let written = 0;
-  const writer = async (number: number): Promise<void> => {
-    for (let index = 0; systemClock.monotonic() < end; index++) {
-      await target.write(`c/g/r/w${writers}-${round}-${number}/o${index}`);
-      written++;
-    }
-  };
-  await Promise.all(Array.from({ length: writers }, (_, number) => writer(number)));
-  return (written * 1000) / (systemClock.monotonic() - start);
-}
-
 /** The rates of each target, round by round. */
 async function measureAll(targets: readonly Target[], writers: number): Promise<number[][]> {
   const rates = targets.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [index, target] of targets.entries()) rates[index]?.push(await measure(target, writers, round));
+    for (const [index, target] of targets.entries()) {
+      rates[index]?.push(await target.rate(writers, `c/g/r/${writers}-${round}/`));
+    }
   }
   return rates;
 }
@@ -194,7 +190,7 @@ async function main(parent: string, etcdBinary: string | undefined): Promise<voi
       await ours(ctx, await sub('creates'), false),
       await ours(ctx, await sub('updates'), true),
     );
-    if (etcdBinary !== undefined) targets.push(await etcd(ctx, await sub('etcd'), etcdBinary));
+    if (etcdBinary !== undefined) targets.push(await etcd(await sub('etcd'), etcdBinary));
     for (const target of targets) rows.push({ name: target.name, rates: [] });
     for (const writers of writerCounts) {
       const rates = await measureAll(targets, writers);
