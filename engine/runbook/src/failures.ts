@@ -2,12 +2,14 @@
 import { hasCode } from '@polyanthus/ground-base/errors';
 import { StatusError } from '@polyanthus/kube-objects/status';
 
-const onTheWay = ['ConnectionRefused', 'ConnectionBroken', 'TransportClosed', 'NameNotFound', 'ProxyFailed'];
+const apiAway = ['ConnectionRefused', 'ConnectionBroken', 'TransportClosed', 'NameNotFound', 'ProxyFailed'];
+/** What was begun on a host is found again, so asking again does nothing twice (engine/hosts). */
+const hostAway = ['HostUnreachable', 'HostConnectionLost', 'HostTimedOut', 'HostStopping'];
 
-/** The API is away, overloaded or in trouble of its own. */
+/** The API or a host is away, overloaded or in trouble of its own. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof StatusError) return error.httpStatus >= 500 || error.httpStatus === 429;
-  return onTheWay.some((code) => hasCode(error, code));
+  return [...apiAway, ...hostAway].some((code) => hasCode(error, code));
 }
 
 /** One line. */

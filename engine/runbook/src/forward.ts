@@ -110,7 +110,8 @@ async function adopt(ctx: Context, handle: RunHandle, record: StepRecord, step: 
     await proven(ctx, handle, record, `${verdict.evidence} (found so by a successor)`);
     return true;
   }
-  if (step.repeat === 'never' && !requested)
+  if (step.repeat === 'never' && !requested && verdict.final === 'failed') throw notProven(record, verdict);
+  if (step.repeat === 'never' && !requested && verdict.final !== 'not-begun')
     throw runbookErrors.error(
       'StepOutcomeUnknown',
       `step ${stepKey(record)} was begun and may not be done twice: ${verdict.evidence}`,
@@ -149,7 +150,7 @@ async function attempt(ctx: Context, handle: RunHandle, record: StepRecord, step
 export async function untilSo(ctx: Context, deadlineMs: number, look: () => Promise<Verdict>): Promise<Verdict> {
   for (;;) {
     const verdict = await patiently(ctx, deadlineMs, look);
-    if (verdict.ok || ctx.clock.monotonic() + observeMs > deadlineMs) return verdict;
+    if (verdict.ok || verdict.final !== undefined || ctx.clock.monotonic() + observeMs > deadlineMs) return verdict;
     await sleep(ctx, observeMs);
   }
 }

@@ -30,12 +30,18 @@ export function planOf(
   let order = 0;
   return runbook.stages.map((stage) => {
     const laneTargets: readonly (RunTarget | undefined)[] = stage.lanes === 'once' ? [undefined] : targets;
-    const steps = stage.steps.filter(({ when }) => when === undefined || parameters[when.parameter] === when.equals);
+    const steps = stage.steps.filter((step) => isPlanned(step, parameters));
     const lanes = laneTargets.map((target, lane) =>
       steps.map((definition) => ({ order: order++, stage: stage.id, lane, target, definition })),
     );
     return { stage, window: Math.max(1, numberOf(stage.window ?? 1, parameters)), lanes };
   });
+}
+
+function isPlanned({ when }: StepDefinition, parameters: ParameterValues): boolean {
+  if (when === undefined) return true;
+  const value = parameters[when.parameter];
+  return when.equals === undefined ? value !== undefined : value === when.equals;
 }
 
 /** `STEP` or `STEP/TARGET`: how approvals and people name it. */

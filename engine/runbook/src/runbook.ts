@@ -14,6 +14,22 @@ export interface Verdict {
   readonly ok: boolean;
   /** What was seen, for the report; of a verdict that is not ok, what is missing. */
   readonly evidence: string;
+  /** Of one that is not ok: looking again will not change it, because it was never begun, or because it has failed. */
+  readonly final?: 'not-begun' | 'failed';
+}
+
+/** Which step of which run this is: how a host tells what was begun for it, and by whom. */
+export interface StepIdentity {
+  readonly run: string;
+  readonly namespace: string;
+  readonly uid: string;
+  /** When the Run was made, by the API that holds it. */
+  readonly madeAtMs: number;
+  /** Of the executor that works now. */
+  readonly epoch: number;
+  readonly step: string;
+  /** Intents so far: that of the action under way. */
+  readonly attempt: number;
 }
 
 /** What a step gets to work with. */
@@ -23,6 +39,7 @@ export interface StepScope {
   readonly parameters: ParameterValues;
   /** Absent in lanes without one. */
   readonly target: RunTarget | undefined;
+  readonly identity: StepIdentity;
   /** What `before` gave, of this step or an earlier one of the lane. */
   beforeOf(step: string): unknown;
   /** What `mark` gave. */
@@ -46,8 +63,8 @@ export interface UndoDefinition {
 interface StepBase {
   readonly id: string;
   readonly title: string;
-  /** Planned only when this parameter has this value. */
-  readonly when?: { readonly parameter: string; readonly equals: boolean | string };
+  /** Planned only when this parameter has this value; without `equals`, when it is set at all. */
+  readonly when?: { readonly parameter: string; readonly equals?: boolean | string };
   /** What a rehearsal predicts from. */
   readonly effect?: StepEffect;
 }

@@ -6,9 +6,10 @@ import { runSteps } from '@polyanthus/kube-kinds/own/runbook';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
 import { isStatus } from '@polyanthus/kube-objects/status';
+import { parseKubeTime } from '@polyanthus/kube-runtime/times';
 import { changeClaimed } from './claims.ts';
 import type { RunHandle, StepRecord } from './handle.ts';
-import type { StepScope } from './runbook.ts';
+import type { StepIdentity, StepScope } from './runbook.ts';
 
 /** Makes the scope of a step; `ctx` is the one of the attempt. */
 export function scopeOf(ctx: Context, handle: RunHandle, record: StepRecord, mark?: unknown): StepScope {
@@ -22,6 +23,7 @@ export function scopeOf(ctx: Context, handle: RunHandle, record: StepRecord, mar
     client: guardedClient(handle, record),
     parameters: handle.options.parameters,
     target,
+    identity: identityOf(handle, record),
     mark,
     effect,
     beforeOf: (step) =>
@@ -31,6 +33,19 @@ export function scopeOf(ctx: Context, handle: RunHandle, record: StepRecord, mar
       if (target === undefined) throw new Error(`step ${record.definition.id} has no target to change`);
       await effect(`${target.kind} ${target.name}`, sentence, () => changeClaimed(ctx, handle, target, patch));
     },
+  };
+}
+
+function identityOf(handle: RunHandle, record: StepRecord): StepIdentity {
+  const { name = '', namespace = '', uid = '', creationTimestamp } = handle.run.metadata;
+  return {
+    run: name,
+    namespace,
+    uid,
+    madeAtMs: parseKubeTime(creationTimestamp) ?? 0,
+    epoch: handle.epoch,
+    step: record.definition.id,
+    attempt: record.object.status?.attempt ?? 0,
   };
 }
 
