@@ -11,6 +11,8 @@ export interface Step {
   readonly accept?: string;
   /** A difference that is known; the status must be equal all the same. */
   readonly differs?: keyof typeof knownDifferences;
+  /** A dry run that a real server answers like this one only when its caches have caught up: it is asked until it does. */
+  readonly settles?: boolean;
 }
 
 /** What is not (yet) as kube-apiserver words it. */

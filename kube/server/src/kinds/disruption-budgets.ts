@@ -11,6 +11,13 @@ const percentRule =
   "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
 const notNegative = 'must be greater than or equal to 0';
 
+const nothing = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
+
+/** A new budget has counted nothing. */
+export function prepareBudget(after: ApiObject, before: ApiObject | undefined): ApiObject {
+  return before === undefined ? { ...after, status: nothing } : after;
+}
+
 /** Rules of a budget, and of its status. */
 export function disruptionBudgetFaults(after: ApiObject, _before: ApiObject | undefined, moment: WriteMoment): Faults {
   return moment.subresource === 'status' ? statusFaults(after) : specFaults(after);

@@ -1,11 +1,16 @@
 /** scheduling.k8s.io/v1 PriorityClass (pkg/apis/scheduling/validation): names of the system are reserved, numbers never change. */
 import { forbiddenValue, invalidValue, notSupported } from '@polyanthus/kube-objects/field-errors';
 import type { StatusCause } from '@polyanthus/kube-objects/status';
-import { textAt, type ApiObject, type Faults } from '../api-object.ts';
+import { textAt, withMeta, type ApiObject, type Faults } from '../api-object.ts';
 import { bootstrapPriorityClasses } from '../bootstrap/priority-classes.ts';
 
 const userValueMax = 1_000_000_000;
 const policies = ['Never', 'PreemptLowerPriority'];
+
+/** The first generation is the last: nothing that counts can change. */
+export function preparePriorityClass(after: ApiObject, before: ApiObject | undefined): ApiObject {
+  return before === undefined ? withMeta(after, { generation: 1 }) : after;
+}
 
 /** Rules of a PriorityClass. */
 export function priorityClassFaults(after: ApiObject, before: ApiObject | undefined): Faults {

@@ -6,11 +6,11 @@ import { labelName, subdomainName } from '../metadata.ts';
 import type { Strategy } from '../registry/strategy.ts';
 import { deploymentFaults, workloadSelectorFaults } from './workloads.ts';
 import { configFaults } from './config.ts';
-import { disruptionBudgetFaults } from './disruption-budgets.ts';
+import { disruptionBudgetFaults, prepareBudget } from './disruption-budgets.ts';
 import { prepareNode, prepareVolume } from './nodes-and-volumes.ts';
 import { podFaults, podFields, podGrace, preparePod } from './pods.ts';
 import { prepareNamespace } from './namespaces.ts';
-import { priorityClassFaults } from './priority-classes.ts';
+import { preparePriorityClass, priorityClassFaults } from './priority-classes.ts';
 import { resourceQuotaFaults } from './resource-quotas.ts';
 import { roleFaults, bindingFaults } from './rbac.ts';
 import { serviceFaults } from './services.ts';
@@ -49,14 +49,19 @@ const special: Readonly<Record<string, Partial<Strategy>>> = {
   'jobs.batch': { ...generation, fields: jobFields },
   'cronjobs.batch': generation,
   'horizontalpodautoscalers.autoscaling': generation,
-  'priorityclasses.scheduling.k8s.io': { ...generation, faults: priorityClassFaults },
+  'priorityclasses.scheduling.k8s.io': { prepare: preparePriorityClass, faults: priorityClassFaults },
   'ingressclasses.networking.k8s.io': generation,
   podtemplates: generation,
   persistentvolumes: { prepare: prepareVolume },
   persistentvolumeclaims: { prepare: prepareVolume },
   nodes: { prepare: prepareNode },
   'leases.coordination.k8s.io': { createOnUpdate: true, unconditionalUpdate: false },
-  'poddisruptionbudgets.policy': { ...generation, unconditionalUpdate: false, faults: disruptionBudgetFaults },
+  'poddisruptionbudgets.policy': {
+    ...generation,
+    unconditionalUpdate: false,
+    prepare: prepareBudget,
+    faults: disruptionBudgetFaults,
+  },
   resourcequotas: { faults: resourceQuotaFaults },
   'ingresses.networking.k8s.io': generation,
   'networkpolicies.networking.k8s.io': generation,

@@ -36,7 +36,7 @@ export async function evictPod(scope: Scope): Promise<ServerResponse> {
   if (stored === undefined) return jsonAnswer(201, success);
   const pod = readStored(stored, scope.definition);
   const budgets = budgetsOf(scope, pod);
-  if (budgets.length > 1) return jsonAnswer(201, severalBudgets);
+  if (budgets.length > 1) throw bare(severalBudgets);
   const [budget] = budgets;
   if (budget === undefined) await markAndDelete(scope, request);
   else if (!isReady(pod) && freesUnready(budget)) await deleteAsSeen(scope, request, stored, budget);
@@ -47,15 +47,8 @@ export async function evictPod(scope: Scope): Promise<ServerResponse> {
   return jsonAnswer(201, success);
 }
 
-/** A Status that says 500 under the HTTP code of a creation: so does kube-apiserver, and clients go by the Status. */
-const severalBudgets = {
-  kind: 'Status',
-  apiVersion: 'v1',
-  metadata: {},
-  status: 'Failure',
-  message: 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.',
-  code: 500,
-};
+const severalBudgets =
+  'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.';
 
 async function readEviction(scope: Scope): Promise<ApiObject> {
   const body = await readJsonBody(scope);

@@ -198,11 +198,12 @@ function startOf(before: ApiObject, nowMs: number): number {
 
 const shorter = (a: number | undefined, b: number | undefined): number => Math.min(a ?? 0, b ?? 0);
 
-/** Namespaces say so in their phase. */
+/** Namespaces say so in their phase; nobody gives them time. */
 function terminating(scope: Scope, object: ApiObject): ApiObject {
   const { type } = scope.definition;
   if (type.group !== '' || type.resource !== 'namespaces') return object;
-  return { ...object, status: { ...objectAt(object, 'status'), phase: 'Terminating' } };
+  const graceless = withMeta(object, { deletionGracePeriodSeconds: undefined });
+  return { ...graceless, status: { ...objectAt(object, 'status'), phase: 'Terminating' } };
 }
 
 async function remove(
