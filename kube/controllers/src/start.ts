@@ -7,12 +7,14 @@ import type { KubeClient } from '@polyanthus/kube-client/client';
 import { createInformers } from '@polyanthus/kube-runtime/informers';
 import { clusterRoleAggregationController } from './cluster-role-aggregation.ts';
 import { deploymentController } from './deployment/controller.ts';
+import { disruptionController } from './disruption/controller.ts';
 import type { ControllerDefinition, ControllerEnv } from './environment.ts';
 import { controllersErrors } from './errors.ts';
 import { garbageCollector } from './garbage/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
 import { rootCaController } from './accounts/root-ca.ts';
+import { daemonSetController } from './daemonset/controller.ts';
 import { statefulSetController } from './statefulset/controller.ts';
 import { serviceAccountController } from './accounts/service-accounts.ts';
 import { tokenSecretController } from './accounts/token-secrets.ts';
@@ -28,6 +30,8 @@ export const controllers: readonly ControllerDefinition[] = [
   deploymentController,
   replicaSetController,
   statefulSetController,
+  daemonSetController,
+  disruptionController,
 ];
 
 /** Options of startControllers. */

@@ -1,12 +1,13 @@
 /** Wiring of the disruption controller. */
 import { deployments, events, pods, replicaSets, type Pod } from '@polyanthus/kube-kinds/core';
 import { podDisruptionBudgets } from '@polyanthus/kube-kinds/disruption';
+import { statefulSets } from '@polyanthus/kube-kinds/workloads';
 import { runController } from '@polyanthus/kube-runtime/controller';
 import { keyOf } from '@polyanthus/kube-runtime/keys';
 import { watchInto } from '@polyanthus/kube-runtime/watches';
 import { queueFor, recorderFor, runWithEvents, type ControllerDefinition } from '../environment.ts';
 import { reconcileBudget } from './reconcile.ts';
-import { replicationControllers, scaleFinder, statefulSets } from './scale.ts';
+import { replicationControllers, scaleFinder } from './scale.ts';
 import { selects } from './selector.ts';
 import { clearStale, staleInMs } from './stale.ts';
 

@@ -3,6 +3,7 @@ import type { Context } from '@polyanthus/ground-base/context';
 import { discover, type DiscoveredResource } from '@polyanthus/kube-client/discovery';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { deployments, replicaSets } from '@polyanthus/kube-kinds/core';
+import { statefulSets } from '@polyanthus/kube-kinds/workloads';
 import type { KubeObject, OwnerReference } from '@polyanthus/kube-objects/meta';
 import { apiVersionOf, resourceType } from '@polyanthus/kube-objects/resource';
 import { isStatus } from '@polyanthus/kube-objects/status';
@@ -18,10 +19,7 @@ interface Scaled extends KubeObject {
   readonly spec?: { readonly replicas?: number };
 }
 
-const scaledSets = resourceType<Scaled>('apps', 'v1', 'replicasets', replicaSets.kind, true);
-const scaledDeployments = resourceType<Scaled>('apps', 'v1', 'deployments', deployments.kind, true);
-/** Types of the caches that counting reads. */
-export const statefulSets = resourceType<Scaled>('apps', 'v1', 'statefulsets', 'StatefulSet', true);
+/** core/v1 ReplicationController, as far as its scale goes. */
 export const replicationControllers = resourceType<Scaled>(
   '',
   'v1',
@@ -29,6 +27,10 @@ export const replicationControllers = resourceType<Scaled>(
   'ReplicationController',
   true,
 );
+
+interface Cache {
+  get(key: string): Scaled | undefined;
+}
 
 /** An owner, and how many pods it wants. */
 export interface OwnerScale {
@@ -54,12 +56,12 @@ export interface ScaleCaches {
 
 /** Throws, with kube-controller-manager's words, for owners that have no scale. */
 export function scaleFinder(env: ControllerEnv): ScaleCaches {
-  const sets = env.informers.of(scaledSets);
-  const rollouts = env.informers.of(scaledDeployments);
+  const sets = env.informers.of(replicaSets);
+  const rollouts = env.informers.of(deployments);
   const stateful = env.informers.of(statefulSets);
   const controllers = env.informers.of(replicationControllers);
   const other = bySubresource(env.client);
-  const cached = (cache: Informer<Scaled>, owner: OwnerReference, namespace: string): Scaled | undefined => {
+  const cached = (cache: Cache, owner: OwnerReference, namespace: string): Scaled | undefined => {
     const found = cache.get(joinKey(namespace, owner.name));
     return found?.metadata.uid === owner.uid ? found : undefined;
   };
