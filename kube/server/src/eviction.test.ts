@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createVirtualClock } from '@polyanthus/ground-testing/virtual-clock';
 import { callApi, startTestCluster, type ApiAnswer, type TestCluster } from './testing.ts';
@@ -10,7 +10,6 @@ const merge = 'application/merge-patch+json';
 let cluster: TestCluster;
 beforeEach(async () => {
   cluster = await startTestCluster({ clock: createVirtualClock() });
-  await send('POST', `${core}/serviceaccounts`, { metadata: { name: 'default' } });
 });
 afterEach(() => cluster.close());
 

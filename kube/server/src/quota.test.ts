@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { callApi, startTestCluster, type ApiAnswer, type TestCluster } from './testing.ts';
 
@@ -6,7 +6,6 @@ const core = '/api/v1/namespaces/default';
 let cluster: TestCluster;
 beforeEach(async () => {
   cluster = await startTestCluster();
-  await send('POST', `${core}/serviceaccounts`, { metadata: { name: 'default' } });
 });
 afterEach(() => cluster.close());
 

@@ -4,7 +4,7 @@ import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { createClient } from '@polyanthus/kube-client/rest';
-import { pods, replicaSets, serviceAccounts, type Pod } from '@polyanthus/kube-kinds/core';
+import { pods, replicaSets, type Pod } from '@polyanthus/kube-kinds/core';
 import {
   podDisruptionBudgets,
   type DisruptionStatus,
@@ -13,7 +13,7 @@ import {
 import type { OwnerReference } from '@polyanthus/kube-objects/meta';
 import { createInformers, type Informers } from '@polyanthus/kube-runtime/informers';
 import { createTestClock, type TestClock } from '@polyanthus/kube-runtime/testing';
-import { startTestCluster, type TestCluster } from '@polyanthus/kube-server/testing';
+import { callApi, startTestCluster, type TestCluster } from '@polyanthus/kube-server/testing';
 import { disruptionController } from './controller.ts';
 
 export const namespace = 'default';
@@ -41,11 +41,6 @@ export async function startDisruptionWorld(
   informers.start(ctx);
   const env = { client, informers: watch(informers), random, metrics, clusterCaPem: undefined };
   const running = disruptionController.run(ctx, env);
-  await client.create(ctx, serviceAccounts, {
-    apiVersion: 'v1',
-    kind: 'ServiceAccount',
-    metadata: { name: 'default', namespace },
-  });
   return {
     cluster,
     clock,
@@ -133,15 +128,11 @@ export async function budgetStatus({ ctx, client }: DisruptionWorld, name = 'b')
   return status ?? { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
 }
 
-/** Asks for the eviction of a pod. Throws what the server says. */
-export async function evict({ ctx, client }: DisruptionWorld, name: string, dryRun = false): Promise<void> {
-  const eviction = {
-    apiVersion: 'policy/v1',
-    kind: 'Eviction',
-    metadata: { name, namespace },
-    deleteOptions: dryRun ? { dryRun: ['All'] } : {},
-  };
-  await client.createAt(ctx, pods, { namespace, name }, 'eviction', eviction);
+/** Asks once for the eviction of a pod; the HTTP status. A client would ask again by itself where the server says when. */
+export async function evict({ ctx, cluster }: DisruptionWorld, name: string): Promise<number> {
+  const body = { metadata: { name, namespace } };
+  const url = `/api/v1/namespaces/${namespace}/pods/${name}/eviction`;
+  return (await callApi(ctx, cluster.transport, { method: 'POST', url, body })).status;
 }
 
 /** Whether the pod says it is ready and stays. */
