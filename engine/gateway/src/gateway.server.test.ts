@@ -147,6 +147,10 @@ describe('who may', () => {
     expect((await status(answer)).message).toBe(
       'memberships.fleet.polyanthus.dev "no-such" is forbidden: User "alice" cannot get resource "memberships/gateway" in API group "fleet.polyanthus.dev" in the namespace "fleet-a"',
     );
+    // Of discovery kubectl prints no Status.
+    expect(headerAll(answer.headers, 'warning')).toHaveLength(1);
+    const list = await gateway.client().request(ctx, atMember('/api/v1/pods'));
+    expect([list.status, headerAll(list.headers, 'warning')]).toEqual([403, []]);
     gateway.access.allowed = () => true;
     const unknown = await gateway
       .client()

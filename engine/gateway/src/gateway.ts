@@ -201,9 +201,20 @@ class GatewayServer {
       );
     }
     served.draft.reason ||= known.message;
-    const warn = known.httpStatus === 503 || (known.httpStatus === 404 && served.draft.membership !== undefined);
-    return statusAnswer(known, { warn });
+    return statusAnswer(known, { warn: isDropped(known.httpStatus, served) });
   }
+}
+
+/** Whether kubectl would not print the Status: of discovery it shows a 403 as "unknown". */
+function isDropped(httpStatus: number, { request, draft }: Served): boolean {
+  if (httpStatus === 403) return isDiscovery(request);
+  return httpStatus === 503 || (httpStatus === 404 && draft.membership !== undefined);
+}
+
+function isDiscovery({ method, url }: ServerRequest): boolean {
+  const route = routeOf(url);
+  const { isResourceRequest, resource } = requestInfo(method, route.kind === 'member' ? route.url : url);
+  return !isResourceRequest || resource === '';
 }
 
 /** A token counts before a certificate, since the hub's API sees the token alone: both must mean the same user. */

@@ -74,7 +74,7 @@ describe.skipIf(why !== undefined)(`a hub as pods${why === undefined ? '' : ` (s
 
   it('lets a user of the cluster in by her certificate, to the member alone', async () => {
     ana = await hub.userKubeconfigs('ana@example.com');
-    await hub.fleet('bindings', 'create', 'ana', '--membership=h1', '--user=ana@example.com', '--role=view');
+    await hub.fleet('bindings', 'create', 'ana', '--membership=h1', '--user=ana@example.com', '--role=edit');
     await until(soonMs, async () => (await hub.kubectl(ana.member, ['get', 'pods', '-A'])).code === 0);
     expect(await hub.ask(ana.member, ['auth', 'whoami', '-o=jsonpath={.status.userInfo}'])).toBe(
       '{"groups":["system:authenticated"],"username":"ana@example.com"}',

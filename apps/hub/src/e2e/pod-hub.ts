@@ -38,6 +38,8 @@ export class PodHub extends Workstation {
       const kubeconfig = await startCluster(hub.hosts, kubernetesVersion);
       await writeFile(hub.clusterKubeconfig, kubeconfig, { mode: 0o600 });
       await image.importOn(hub.hosts, 'h1');
+      // The agent finds the hub by the name of its Service.
+      await hub.admin('rollout', 'status', 'deployment/coredns', '--namespace=kube-system', '--timeout=110s');
       return hub;
     } catch (error) {
       await hub.stop();
