@@ -167,8 +167,17 @@ export function decode(
   duplicates: readonly string[] = [],
 ): ApiObject {
   const { definition } = scope;
+  const { value, unknown } = fit(definition, object);
+  report(scope, mode, duplicates, unknown);
+  return value;
+}
+
+/** The same without a request: the object as it would be read, and the paths of what was left out. Throws BadRequest. */
+export function fit(
+  definition: ResourceDefinition,
+  object: ApiObject,
+): { readonly value: ApiObject; readonly unknown: readonly string[] } {
   const pruned = prune(object, definition.schema);
-  report(scope, mode, duplicates, pruned.unknown);
   const value = definition.custom
     ? pruned.value
     : (normalizeNative(fillNullItems(pruned.value, definition.schema), definition.schema) as ApiObject);
@@ -176,7 +185,8 @@ export function decode(
     ? validate(value.metadata, objectMetaSchema, undefined, { path: 'metadata' })
     : validate(value, definition.schema);
   if (faults.length > 0) throw unreadable(definition, faults);
-  return applyDefaults({ ...value, metadata: zeroed(value.metadata ?? {}) }, definition.schema);
+  const whole = applyDefaults({ ...value, metadata: zeroed(value.metadata ?? {}) }, definition.schema);
+  return { value: whole, unknown: pruned.unknown };
 }
 
 /** Nulls inside of metadata as Go reads them: empty texts and empty references. The same metadata when there are none. */

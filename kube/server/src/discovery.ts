@@ -3,24 +3,26 @@ import { createHash } from 'node:crypto';
 import type { ServerResponse } from '@polyanthus/ground-http/message';
 import { jsonAnswer } from './answers.ts';
 import { acceptedRanges } from './negotiation.ts';
-import type { Cluster } from './cluster.ts';
 import type { DocumentRequest } from './document-request.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
+import type { Registry } from './registry/registry.ts';
+import { sharedCache } from './registry/shared-cache.ts';
 import { compareVersions, groupPriority } from './version-order.ts';
 
 const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
 
 /** Undefined for paths that are no discovery. */
 export function serveDiscovery({ cluster, request }: DocumentRequest, path: string): ServerResponse | undefined {
+  const { registry } = cluster;
   const parts = path.split('/').filter((part) => part !== '');
-  if (path === '/') return jsonAnswer(200, { paths: rootPaths(cluster) });
+  if (path === '/') return jsonAnswer(200, { paths: rootPaths(registry) });
   const wantsAggregated = acceptedRanges(request).some(
     ({ type, parameters }) =>
       type === 'application/json' && parameters['as'] === 'APIGroupDiscoveryList' && parameters['v'] === 'v2',
   );
   if (parts.length === 1 && (parts[0] === 'api' || parts[0] === 'apis')) {
     if (wantsAggregated)
-      return jsonAnswer(200, aggregated(cluster, parts[0] === 'api'), {
+      return jsonAnswer(200, aggregated(registry)[parts[0] === 'api' ? 'core' : 'named'], {
         'content-type': aggregatedType,
         vary: 'Accept',
       });
@@ -31,19 +33,19 @@ export function serveDiscovery({ cluster, request }: DocumentRequest, path: stri
         : {
             kind: 'APIGroupList',
             apiVersion: 'v1',
-            groups: groupsOf(cluster).map((group) => groupDocument(cluster, group)),
+            groups: groupsOf(registry).map((group) => groupDocument(registry, group)),
           },
     );
   }
   if (parts[0] === 'api' && parts[1] === 'v1' && parts.length === 2)
-    return jsonAnswer(200, resourceList(cluster, '', 'v1'));
+    return jsonAnswer(200, resourceList(registry, '', 'v1'));
   if (parts[0] !== 'apis') return undefined;
   const [, group = '', version] = parts;
-  if (!groupsOf(cluster).includes(group)) return undefined;
+  if (!groupsOf(registry).includes(group)) return undefined;
   if (version === undefined)
-    return jsonAnswer(200, { kind: 'APIGroup', apiVersion: 'v1', ...groupDocument(cluster, group) });
-  if (parts.length > 3 || !versionsOf(cluster, group).includes(version)) return undefined;
-  return jsonAnswer(200, resourceList(cluster, group, version));
+    return jsonAnswer(200, { kind: 'APIGroup', apiVersion: 'v1', ...groupDocument(registry, group) });
+  if (parts.length > 3 || !versionsOf(registry, group).includes(version)) return undefined;
+  return jsonAnswer(200, resourceList(registry, group, version));
 }
 
 const coreVersions = {
@@ -53,15 +55,15 @@ const coreVersions = {
 };
 
 /** Named groups, in the order of kube-apiserver: built-in ones first, then custom ones by name. */
-function groupsOf(cluster: Cluster): string[] {
-  const groups = new Set(cluster.registry.all().map(({ type }) => type.group));
+function groupsOf(registry: Registry): string[] {
+  const groups = new Set(registry.all().map(({ type }) => type.group));
   groups.delete('');
   return [...groups].toSorted((a, b) => groupPriority(b) - groupPriority(a) || (a < b ? -1 : 1));
 }
 
-function versionsOf(cluster: Cluster, group: string): string[] {
+function versionsOf(registry: Registry, group: string): string[] {
   const versions = new Set(
-    cluster.registry
+    registry
       .all()
       .filter(({ type }) => type.group === group)
       .map(({ type }) => type.version),
@@ -69,21 +71,21 @@ function versionsOf(cluster: Cluster, group: string): string[] {
   return [...versions].toSorted(compareVersions);
 }
 
-function definitionsOf(cluster: Cluster, group: string, version: string): ResourceDefinition[] {
-  return cluster.registry
+function definitionsOf(registry: Registry, group: string, version: string): ResourceDefinition[] {
+  return registry
     .all()
     .filter(({ type }) => type.group === group && type.version === version)
     .toSorted((a, b) => (a.type.resource < b.type.resource ? -1 : 1));
 }
 
-function groupDocument(cluster: Cluster, group: string): object {
-  const versions = versionsOf(cluster, group).map((version) => ({ groupVersion: `${group}/${version}`, version }));
+function groupDocument(registry: Registry, group: string): object {
+  const versions = versionsOf(registry, group).map((version) => ({ groupVersion: `${group}/${version}`, version }));
   return { name: group, versions, preferredVersion: versions[0] };
 }
 
-function resourceList(cluster: Cluster, group: string, version: string): object {
+function resourceList(registry: Registry, group: string, version: string): object {
   const groupVersion = group === '' ? version : `${group}/${version}`;
-  const resources = definitionsOf(cluster, group, version).flatMap((definition) => legacyResources(definition));
+  const resources = definitionsOf(registry, group, version).flatMap((definition) => legacyResources(definition));
   return { kind: 'APIResourceList', ...(group === '' ? {} : { apiVersion: 'v1' }), groupVersion, resources };
 }
 
@@ -118,28 +120,15 @@ function legacyResources(definition: ResourceDefinition): object[] {
   ];
 }
 
-const aggregatedCache = new WeakMap<Cluster, { generation: number; core: object; named: object }>();
-
-function aggregated(cluster: Cluster, core: boolean): object {
-  const { generation } = cluster.registry;
-  let cached = aggregatedCache.get(cluster);
-  if (cached === undefined || cached.generation !== generation) {
-    cached = {
-      generation,
-      core: aggregatedList([
-        { metadata: { creationTimestamp: null }, versions: [aggregatedVersion(cluster, '', 'v1')] },
-      ]),
-      named: aggregatedList(
-        groupsOf(cluster).map((group) => ({
-          metadata: { name: group, creationTimestamp: null },
-          versions: versionsOf(cluster, group).map((version) => aggregatedVersion(cluster, group, version)),
-        })),
-      ),
-    };
-    aggregatedCache.set(cluster, cached);
-  }
-  return core ? cached.core : cached.named;
-}
+const aggregated = sharedCache((registry) => ({
+  core: aggregatedList([{ metadata: { creationTimestamp: null }, versions: [aggregatedVersion(registry, '', 'v1')] }]),
+  named: aggregatedList(
+    groupsOf(registry).map((group) => ({
+      metadata: { name: group, creationTimestamp: null },
+      versions: versionsOf(registry, group).map((version) => aggregatedVersion(registry, group, version)),
+    })),
+  ),
+}));
 
 const aggregatedList = (items: readonly object[]): object => ({
   kind: 'APIGroupDiscoveryList',
@@ -148,11 +137,11 @@ const aggregatedList = (items: readonly object[]): object => ({
   items,
 });
 
-function aggregatedVersion(cluster: Cluster, group: string, version: string): object {
+function aggregatedVersion(registry: Registry, group: string, version: string): object {
   return {
     version,
     freshness: 'Current',
-    resources: definitionsOf(cluster, group, version).map((definition) => {
+    resources: definitionsOf(registry, group, version).map((definition) => {
       const { type } = definition;
       const subresources = [...definition.subresources.values()].map((one) => ({
         subresource: one.name,
@@ -177,10 +166,10 @@ function aggregatedVersion(cluster: Cluster, group: string, version: string): ob
   };
 }
 
-function rootPaths(cluster: Cluster): string[] {
-  const groups = groupsOf(cluster).flatMap((group) => [
+function rootPaths(registry: Registry): string[] {
+  const groups = groupsOf(registry).flatMap((group) => [
     `/apis/${group}`,
-    ...versionsOf(cluster, group).map((version) => `/apis/${group}/${version}`),
+    ...versionsOf(registry, group).map((version) => `/apis/${group}/${version}`),
   ]);
   return [
     '/api',

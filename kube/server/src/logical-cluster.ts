@@ -53,6 +53,22 @@ export interface LogicalClusterOptions extends ClusterOptions {
 }
 
 export async function createLogicalCluster(ctx: Context, options: LogicalClusterOptions): Promise<LogicalCluster> {
+  return (await openCluster(ctx, options)).logical;
+}
+
+/** A cluster and what only its own server may touch. */
+export interface OpenCluster {
+  readonly logical: LogicalCluster;
+  readonly cluster: Cluster;
+  readonly crds: CrdController;
+}
+
+/** `served` are the kinds of a store that holds a whole cluster already: nothing is written to it at the start. */
+export async function openCluster(
+  ctx: Context,
+  options: LogicalClusterOptions,
+  served?: Registry,
+): Promise<OpenCluster> {
   const { name, store, random } = options;
   const metrics = new MetricsRegistry();
   let made = options.identity === undefined ? undefined : Promise.resolve(options.identity);
@@ -63,13 +79,14 @@ export async function createLogicalCluster(ctx: Context, options: LogicalCluster
     random,
     metrics,
     identity,
-    registry: new Registry(options.builtin),
+    registry: served?.clone() ?? new Registry(options.builtin),
     referenceGuards: options.referenceGuards ?? [],
     tokenAuthenticators: [...(options.authenticators ?? []), staticTokenAuthenticator(options.staticTokens ?? [])],
     ...(options.dialKubelet === undefined ? {} : { dialKubelet: options.dialKubelet }),
   });
-  await bootstrap(ctx, cluster);
-  await new CrdController(ctx, cluster).start();
+  if (served === undefined) await bootstrap(ctx, cluster);
+  const crds = new CrdController(ctx, cluster);
+  await crds.start(served !== undefined);
   startCsrSigner(ctx, cluster);
   const limits = createInFlight(
     defaultInFlight,
@@ -81,11 +98,12 @@ export async function createLogicalCluster(ctx: Context, options: LogicalCluster
     (authenticate: Authenticate): Handler =>
     (inner, request) =>
       serveRequest(inner, { ...pipeline, authenticate }, request);
-  return {
+  const logical: LogicalCluster = {
     name,
     identity,
     handler: serve(createAuthentication(cluster, { ...options, identity })),
     handlerAs: (user) => serve(() => Promise.resolve(user)),
     close: async () => cluster.close(),
   };
+  return { logical, cluster, crds };
 }

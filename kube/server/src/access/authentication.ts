@@ -2,6 +2,7 @@
 import type { Context } from '@polyanthus/ground-base/context';
 import type { ServerRequest } from '@polyanthus/ground-http/message';
 import {
+  bearerToken,
   clientCertificateAuthenticator,
   staticTokenAuthenticator,
   union,
@@ -28,21 +29,35 @@ export type Authenticate = (ctx: Context, request: ServerRequest) => Promise<Use
 
 /** The user of a request, impersonation not yet applied. Throws Unauthorized. */
 export function createAuthentication(cluster: Cluster, options: AuthenticationOptions): Authenticate {
-  let made: Promise<Authenticate> | undefined;
-  return async (ctx, request) => (await (made ??= make(cluster, options)))(ctx, request);
-}
-
-async function make(cluster: Cluster, options: AuthenticationOptions): Promise<Authenticate> {
-  const { authority, tokenIssuer } = await options.identity();
   return union(
     [
       ...(options.authenticators ?? []),
-      clientCertificateAuthenticator(() => [authority.certificatePem]),
+      byIdentity(
+        options,
+        ({ peer }) => peer.certificate !== undefined || peer.refusedCertificate !== undefined,
+        ({ authority }) => clientCertificateAuthenticator(() => [authority.certificatePem]),
+      ),
       staticTokenAuthenticator(options.staticTokens ?? []),
-      serviceAccountAuthenticator(tokenIssuer, [tokenIssuerName], async (_ctx, claims) => isLive(cluster, claims)),
+      byIdentity(
+        options,
+        ({ headers }) => bearerToken(headers) !== undefined,
+        ({ tokenIssuer }) =>
+          serviceAccountAuthenticator(tokenIssuer, [tokenIssuerName], async (_ctx, claims) => isLive(cluster, claims)),
+      ),
     ],
     options.anonymous ?? true,
   );
+}
+
+/** What needs the cluster's keys is made for the first caller who shows something that they prove: keys cost time. */
+function byIdentity(
+  { identity }: AuthenticationOptions,
+  concerns: (request: Parameters<Authenticator>[1]) => boolean,
+  make: (identity: ClusterIdentity) => Authenticator,
+): Authenticator {
+  let made: Promise<Authenticator> | undefined;
+  return async (ctx, request) =>
+    concerns(request) ? (await (made ??= identity().then(make)))(ctx, request) : undefined;
 }
 
 /** Applies `Impersonate-*`. Throws Forbidden when the caller may not act as that user. */

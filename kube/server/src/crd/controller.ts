@@ -32,13 +32,18 @@ export class CrdController {
     this.#definition = definition;
   }
 
-  /** Serves what is stored, then follows. Resolves when the stored CRDs are served. */
-  async start(): Promise<void> {
+  /** Resolves when nothing is left to look at. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  /** Serves what is stored (`served`: that is so already), then follows. Resolves when the stored CRDs are served. */
+  async start(served = false): Promise<void> {
     const prefix = prefixOf(this.#cluster.name, this.#definition);
     const { objects, revision } = this.#cluster.store.range(prefix);
     const watch = this.#cluster.store.watch(prefix, revision, (event) => this.#enqueue(event.key));
     this.#cluster.onClose(() => watch.close());
-    for (const { key } of objects) this.#enqueue(key);
+    if (!served) for (const { key } of objects) this.#enqueue(key);
     await this.#running;
   }
 

@@ -7,6 +7,7 @@ import type { Cluster } from '../cluster.ts';
 import type { DocumentRequest } from '../document-request.ts';
 import { negotiate } from '../negotiation.ts';
 import type { ResourceDefinition } from '../registry/definition.ts';
+import { sharedCache } from '../registry/shared-cache.ts';
 import { noSuchPath } from '../router.ts';
 import { customSchemas } from './custom.ts';
 import { pathsOf } from './paths.ts';
@@ -19,8 +20,8 @@ interface Document {
 
 /** Documents of built-in group versions, shared by all clusters. */
 const builtinDocuments = new Map<string, Promise<Document>>();
-/** Of custom ones, by cluster; forgotten when its kinds change. */
-const customDocuments = new WeakMap<Cluster, { generation: number; documents: Map<string, Promise<Document>> }>();
+/** Of custom ones. */
+const customDocuments = sharedCache(() => new Map<string, Promise<Document>>());
 
 export async function openApiV3(asked: DocumentRequest, path: string): Promise<ServerResponse> {
   negotiate(asked.request, false);
@@ -60,23 +61,13 @@ function groupVersions(cluster: Cluster): string[] {
 function documentOf(cluster: Cluster, one: string): Promise<Document> {
   const definitions = cluster.registry.all().filter((definition) => pathOf(definition) === one);
   const custom = definitions.some((definition) => definition.custom);
-  const cache = custom ? customCache(cluster) : builtinDocuments;
+  const cache = custom ? customDocuments(cluster.registry) : builtinDocuments;
   let document = cache.get(one);
   if (document === undefined) {
     document = makeDocument(definitions);
     cache.set(one, document);
   }
   return document;
-}
-
-function customCache(cluster: Cluster): Map<string, Promise<Document>> {
-  const { generation } = cluster.registry;
-  let cached = customDocuments.get(cluster);
-  if (cached === undefined || cached.generation !== generation) {
-    cached = { generation, documents: new Map() };
-    customDocuments.set(cluster, cached);
-  }
-  return cached.documents;
 }
 
 async function makeDocument(definitions: readonly ResourceDefinition[]): Promise<Document> {

@@ -1,4 +1,5 @@
 /** The resources that a logical cluster serves: the shared built-in ones and its own custom ones. */
+import { createHash } from 'node:crypto';
 import type { ResourceDefinition } from './definition.ts';
 
 const keyOf = (group: string, version: string, resource: string): string => `${group}/${version}/${resource}`;
@@ -7,15 +8,29 @@ const keyOf = (group: string, version: string, resource: string): string => `${g
 export class Registry {
   readonly #builtin: ReadonlyMap<string, ResourceDefinition>;
   readonly #custom = new Map<string, ResourceDefinition>();
-  #generation = 0;
+  #fingerprint: string | undefined;
 
   constructor(builtin: ReadonlyMap<string, ResourceDefinition>) {
     this.#builtin = builtin;
   }
 
-  /** Grows with every change, so that discovery and OpenAPI documents can be cached by it. */
-  get generation(): number {
-    return this.#generation;
+  /** Hash of the custom kinds: registries that serve the same have the same, so that they share discovery and OpenAPI. */
+  get fingerprint(): string {
+    if (this.#fingerprint === undefined) {
+      const hash = createHash('sha256');
+      for (const [key, definition] of [...this.#custom].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+        hash.update(`${key}\n${hashOf(definition)}\n`);
+      this.#fingerprint = hash.digest('base64');
+    }
+    return this.#fingerprint;
+  }
+
+  /** One that serves the same until one of both changes. */
+  clone(): Registry {
+    const copy = new Registry(this.#builtin);
+    for (const [key, definition] of this.#custom) copy.#custom.set(key, definition);
+    copy.#fingerprint = this.#fingerprint;
+    return copy;
   }
 
   find(group: string, version: string, resource: string): ResourceDefinition | undefined {
@@ -50,8 +65,21 @@ export class Registry {
       const { type } = definition;
       this.#custom.set(keyOf(type.group, type.version, type.resource), definition);
     }
-    this.#generation += 1;
+    this.#fingerprint = undefined;
   }
+}
+
+const hashes = new WeakMap<ResourceDefinition, string>();
+
+/** Of everything that documents show of a custom kind. */
+function hashOf(definition: ResourceDefinition): string {
+  const known = hashes.get(definition);
+  if (known !== undefined) return known;
+  const { schema: _schema, strategy: _strategy, conversion: _conversion, subresources, ...shown } = definition;
+  const text = JSON.stringify({ ...shown, subresources: [...subresources.values()] });
+  const hash = createHash('sha256').update(text).digest('base64');
+  hashes.set(definition, hash);
+  return hash;
 }
 
 /** Indexes definitions for `Registry`. */

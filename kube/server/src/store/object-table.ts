@@ -21,37 +21,95 @@ export function bucketName(key: string): string | undefined {
   return key.slice(0, slash + 1);
 }
 
-/** Current objects by key and in key order. */
+/** Maps that forks share and nobody changes any more; later ones hide earlier ones, undefined means deleted. */
+type Layer = ReadonlyMap<string, StoredObject | undefined>;
+
+/** More layers than this are made one at the next fork: every one costs a look at each read. */
+const layersMax = 3;
+
+/** Current objects by key and in key order. A fork shares everything with its origin until one of them writes. */
 export class ObjectTable {
-  readonly #objects = new Map<string, StoredObject>();
+  readonly #layers: Layer[] = [];
+  /** Changes since the last fork, on top of the layers. */
+  #own = new Map<string, StoredObject | undefined>();
   /** None is empty; all keys of one are less than all keys of the next. */
-  readonly #runs: string[][] = [];
+  #runs: string[][] = [];
+  /** Runs that no fork shares: the others are copied before they change. */
+  #ownRuns = new WeakSet<string[]>();
+  #size = 0;
 
   get size(): number {
-    return this.#objects.size;
+    return this.#size;
   }
 
   get(key: string): StoredObject | undefined {
-    return this.#objects.get(key);
+    const own = this.#own.get(key);
+    if (own !== undefined || this.#layers.length === 0 || this.#own.has(key)) return own;
+    for (let at = this.#layers.length - 1; at >= 0; at--) {
+      const layer = this.#layers[at] as Layer;
+      const found = layer.get(key);
+      if (found !== undefined || layer.has(key)) return found;
+    }
+    return undefined;
   }
 
   set(object: StoredObject): void {
-    if (!this.#objects.has(object.key)) this.#insert(object.key);
-    this.#objects.set(object.key, object);
+    if (this.get(object.key) === undefined) {
+      this.#insert(object.key);
+      this.#size++;
+    }
+    this.#own.set(object.key, object);
   }
 
   delete(key: string): void {
-    if (!this.#objects.delete(key)) return;
+    if (this.get(key) === undefined) return;
+    if (this.#layers.length === 0) this.#own.delete(key);
+    else this.#own.set(key, undefined);
+    this.#size--;
     const at = this.#runOf(key);
-    const run = this.#runs[at] as string[];
+    const run = this.#writableRun(at);
     run.splice(keyIndex(run, key), 1);
     if (run.length === 0) this.#runs.splice(at, 1);
+  }
+
+  [Symbol.iterator](): IterableIterator<StoredObject> {
+    return this.scan('');
+  }
+
+  /** A table with the same objects, in time that does not depend on how many there are (but for every third in a row). */
+  fork(): ObjectTable {
+    if (this.#own.size > 0) {
+      this.#layers.push(this.#own);
+      this.#own = new Map();
+    }
+    if (this.#layers.length > layersMax) this.#flatten();
+    this.#ownRuns = new WeakSet();
+    const fork = new ObjectTable();
+    fork.#layers.push(...this.#layers);
+    fork.#runs = [...this.#runs];
+    fork.#size = this.#size;
+    return fork;
+  }
+
+  #flatten(): void {
+    const all = new Map<string, StoredObject>();
+    for (const run of this.#runs) for (const key of run) all.set(key, this.get(key) as StoredObject);
+    this.#layers.splice(0, this.#layers.length, all);
+  }
+
+  #writableRun(at: number): string[] {
+    const run = this.#runs[at] as string[];
+    if (this.#ownRuns.has(run)) return run;
+    const copy = [...run];
+    this.#ownRuns.add(copy);
+    this.#runs[at] = copy;
+    return copy;
   }
 
   /** Objects with the prefix from `from` (inclusive) on, in key order. Do not write while iterating. */
   *scan(prefix: string, from = ''): IterableIterator<StoredObject> {
     for (const { run, start, stop } of this.#spans(prefix, from)) {
-      for (let index = start; index < stop; index++) yield this.#objects.get(run[index] as string) as StoredObject;
+      for (let index = start; index < stop; index++) yield this.get(run[index] as string) as StoredObject;
     }
   }
 
@@ -77,16 +135,21 @@ export class ObjectTable {
 
   #insert(key: string): void {
     const at = this.#runOf(key);
-    const run = this.#runs[at];
-    if (run === undefined) {
-      this.#runs.push([key]);
+    if (at >= this.#runs.length) {
+      this.#addRun(at, [key]);
       return;
     }
+    const run = this.#writableRun(at);
     run.splice(keyIndex(run, key), 0, key);
     if (run.length <= maxRun) return;
     // Keys that come in order (loading, numbered names) leave full runs behind.
     const middle = run[run.length - 1] === key ? maxRun : maxRun / 2;
-    this.#runs.splice(at + 1, 0, run.splice(middle));
+    this.#addRun(at + 1, run.splice(middle));
+  }
+
+  #addRun(at: number, run: string[]): void {
+    this.#ownRuns.add(run);
+    this.#runs.splice(at, 0, run);
   }
 
   /** The last run that begins at or before the key; the first one when none does. */

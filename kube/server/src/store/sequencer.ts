@@ -41,6 +41,7 @@ export interface StoreOptions {
 
 /** What a store starts from. `events` are the history after `compactedRevision`, up to `revision`. */
 export interface StoreContent {
+  /** An ObjectTable is shared, not copied. */
   readonly objects: Iterable<StoredObject>;
   readonly events: Iterable<StoreEvent>;
   readonly compactedRevision: number;
@@ -62,7 +63,7 @@ interface PendingWrite {
 export class SequencedStore implements Store {
   readonly #log: StoreLog;
   readonly #batch: BatchLimits;
-  readonly #objects = new ObjectTable();
+  readonly #objects: ObjectTable;
   readonly #history: History;
   readonly #watchers = new Watchers();
   /** The last write on its way of each key. */
@@ -82,7 +83,11 @@ export class SequencedStore implements Store {
       limits: options.history ?? defaultHistoryLimits,
       clock: options.clock,
     });
-    for (const object of content.objects) this.#objects.set(object);
+    if (content.objects instanceof ObjectTable) this.#objects = content.objects.fork();
+    else {
+      this.#objects = new ObjectTable();
+      for (const object of content.objects) this.#objects.set(object);
+    }
     for (const event of content.events) this.#history.append(event);
     this.#committed = this.#history.lastRevision;
     this.#sequenced = this.#committed;
@@ -106,6 +111,11 @@ export class SequencedStore implements Store {
 
   range(prefix: string, options: Parameters<Store['range']>[1] = {}): RangeResult {
     return rangeOf(this.#objects, this.#history, prefix, options);
+  }
+
+  /** What is committed now, shared until one of both writes. */
+  objects(): ObjectTable {
+    return this.#objects.fork();
   }
 
   count(prefix: string): number {
