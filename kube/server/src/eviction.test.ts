@@ -161,6 +161,31 @@ describe('an eviction', () => {
     expect((await evict('x')).status).toBe(201);
   });
 
+  it('never takes a pod, as one that is not ready, that has become ready meanwhile', async () => {
+    await budget('b');
+    const outcomes = new Set<string>();
+    for (let turns = 0; turns < 60; turns++) {
+      await pod('x', false);
+      await counted('b', 0, 1, 1);
+      let ready = false;
+      const watching = cluster.store.watch('test//pods/', cluster.store.revision, ({ object }) => {
+        ready ||= object !== undefined && Buffer.from(object.bytes).includes('"type":"Ready","status":"True"');
+      });
+      const patched = status(`${core}/pods/x`, { conditions: [{ type: 'Ready', status: 'True' }] });
+      for (let turn = 0; turn < turns % 30; turn++) await Promise.resolve();
+      const evicted = evict('x');
+      // As often the other way round.
+      const answer = turns < 30 ? await evicted : (await Promise.all([patched, evicted]))[1];
+      await patched;
+      watching.close();
+      const { status: found } = await send('GET', `${core}/pods/x`);
+      expect({ turns, ready, kept: found === 200 }).toEqual({ turns, ready, kept: ready });
+      outcomes.add(`${ready ? 'ready' : 'not ready'}: ${answer.status}`);
+      await send('DELETE', `${core}/pods/x`);
+    }
+    expect([...outcomes]).toContain('ready: 429');
+  });
+
   it('at the same time as many others never takes more than is allowed', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 4 }), fc.integer({ min: 1, max: 12 }), async (allowed, asking) => {

@@ -27,19 +27,24 @@ export interface DisruptionWorld {
   close(): Promise<void>;
 }
 
-/** Starts it; `watch` may look over the controller's shoulder. */
-export async function startDisruptionWorld(
-  watch: (informers: Informers) => Informers = (informers) => informers,
-): Promise<DisruptionWorld> {
+/** How the controller sees the world. */
+export interface DisruptionView {
+  /** Looks over the controller's shoulder. */
+  readonly informers?: (real: Informers) => Informers;
+  /** The client of its caches: a slow one, for instance. */
+  readonly client?: (real: KubeClient, ctx: Context) => KubeClient;
+}
+
+export async function startDisruptionWorld(view: DisruptionView = {}): Promise<DisruptionWorld> {
   const clock = createTestClock();
   const random = createSeededRandom(5);
   const cluster = await startTestCluster({ clock, random });
   const { ctx, cancel } = withCancel(background({ clock }));
   const client = createClient(cluster.transport);
   const metrics = new MetricsRegistry();
-  const informers = createInformers(client, { random, metrics, freeze: true });
+  const informers = createInformers(view.client?.(client, ctx) ?? client, { random, metrics, freeze: true });
   informers.start(ctx);
-  const env = { client, informers: watch(informers), random, metrics, clusterCaPem: undefined };
+  const env = { client, informers: view.informers?.(informers) ?? informers, random, metrics, clusterCaPem: undefined };
   const running = disruptionController.run(ctx, env);
   return {
     cluster,
