@@ -15,6 +15,9 @@ import { namespaceController } from './namespace/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
 import { rootCaController } from './accounts/root-ca.ts';
 import { daemonSetController } from './daemonset/controller.ts';
+import { nodeLifecycleController } from './nodes/lifecycle-controller.ts';
+import { podGarbageCollector } from './nodes/pod-gc.ts';
+import { taintEvictionController } from './nodes/taint-eviction.ts';
 import { statefulSetController } from './statefulset/controller.ts';
 import { serviceAccountController } from './accounts/service-accounts.ts';
 import { tokenSecretController } from './accounts/token-secrets.ts';
@@ -31,6 +34,9 @@ export const controllers: readonly ControllerDefinition[] = [
   replicaSetController,
   statefulSetController,
   daemonSetController,
+  nodeLifecycleController,
+  taintEvictionController,
+  podGarbageCollector,
   disruptionController,
 ];
 

@@ -17,7 +17,7 @@ export interface InformerScope {
 
 /** The shared informers of one client. */
 export interface Informers {
-  /** The shared informer; started at once when the factory is. Its indexes are `byOwner` (controller uid), `orphans` and `byNamespace`. */
+  /** The shared informer; started at once when the factory is. Its indexes are `byOwner` (controller uid), `orphans`, `byNamespace` and `byNode`. */
   of<T extends KubeObject>(type: ResourceType<T>, scope?: InformerScope): Informer<T>;
   /** Starts all informers, and those asked for later. */
   start(ctx: Context): void;
@@ -37,6 +37,11 @@ export const sharedIndexes = {
       ? []
       : [object.metadata.namespace ?? ''],
   byNamespace: (object: KubeObject): readonly string[] => [object.metadata.namespace ?? ''],
+  /** Pods by the node that they are bound to. */
+  byNode: (object: KubeObject): readonly string[] => {
+    const { nodeName } = (object as { readonly spec?: { readonly nodeName?: unknown } }).spec ?? {};
+    return typeof nodeName === 'string' && nodeName !== '' ? [nodeName] : [];
+  },
 } as const;
 
 /** Makes a factory on one client. */
