@@ -1,10 +1,10 @@
 /** Writes images as OCI image layouts (image-spec v1.1), the same digest for the same input, without Docker. */
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ociErrors } from './errors.ts';
+import { indexType, readIndex, sbomOf, sha256, type Descriptor } from './layout.ts';
 import { tar, type TarEntry } from './tar.ts';
 
 /** A layer as its entries; `comment` goes into the history. */
@@ -37,15 +37,6 @@ export interface WrittenImage {
   /** `sha256:…` of the image manifest. */
   readonly digest: string;
   readonly bytes: number;
-}
-
-interface Descriptor {
-  readonly mediaType: string;
-  readonly digest: string;
-  readonly size: number;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly platform?: object;
-  readonly artifactType?: string;
 }
 
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';
@@ -84,22 +75,12 @@ export async function writeImage(folder: string, spec: ImageSpec): Promise<Writt
   );
   const index = {
     schemaVersion: 2,
-    mediaType: 'application/vnd.oci.image.index.v1+json',
+    mediaType: indexType,
     manifests: [...others, named, sbom],
   };
   await writeFile(join(folder, 'index.json'), JSON.stringify(index));
   await writeFile(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
   return { digest: manifest.digest, bytes: blobs.bytes };
-}
-
-/** Annotation of an SBOM's manifest in the index: the name of its image. */
-const sbomOf = 'dev.polyanthus.sbom-of';
-
-async function readIndex(folder: string): Promise<readonly Descriptor[]> {
-  if (!existsSync(join(folder, 'index.json'))) return [];
-  return (
-    JSON.parse(await readFile(join(folder, 'index.json'), 'utf8')) as { readonly manifests: readonly Descriptor[] }
-  ).manifests;
 }
 
 async function writeSbom(blobs: BlobFolder, spec: ImageSpec, subject: Descriptor): Promise<Descriptor> {
@@ -128,8 +109,6 @@ function configOf(spec: ImageSpec, diffIds: readonly string[]): object {
     history: spec.layers.map((layer) => ({ created, created_by: 'polyanthus', comment: layer.comment })),
   };
 }
-
-const sha256 = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
 class BlobFolder {
   bytes = 0;
