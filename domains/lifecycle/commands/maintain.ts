@@ -25,6 +25,11 @@ export function maintainCommand(setup: RunbookSetup): Command {
         kind: 'duration',
         help: 'after how long pods are deleted against their budgets; the default is never',
       },
+      {
+        name: 'ask-after',
+        kind: 'duration',
+        help: 'after how long of being blocked to ask whether pods may be deleted against their budgets; the default is never',
+      },
       ...startOptions,
     ],
     examples: [
@@ -40,6 +45,7 @@ export function maintainCommand(setup: RunbookSetup): Command {
         deleteEmptyDirData: flag(input, 'delete-emptydir-data'),
         drainTimeout: number(input, 'drain-timeout'),
         forceAfter: number(input, 'force-after'),
+        askAfter: number(input, 'ask-after'),
       };
       return startRunbook(ctx, setup, nodeMaintenance, parameters, input, environment);
     },

@@ -1,17 +1,23 @@
 /**
- * The runbook `node-maintenance`: nodes are emptied within their budgets, given out of hand (an approval), and taken back,
- * a window of them at once. Undo puts the cordon of every node back as it was found.
+ * The runbook `node-maintenance`: nodes are emptied within their budgets, worked on (a command on the host) or given out of
+ * hand (an approval), and taken back, a window of them at once. Undo puts the cordon of every node back as it was found.
  */
 import type { Context } from '@polyanthus/ground-base/context';
-import { drainNode, judgeNode } from '@polyanthus/engine-drain/drain';
+import { drainNode, judgeNode, type RefusedPod } from '@polyanthus/engine-drain/drain';
 import { refusalText, type DrainRules } from '@polyanthus/engine-drain/filters';
 import type { ParameterValues } from '@polyanthus/engine-runbook/parameters';
-import type { ActionStep, CheckStep, Runbook, StepScope, Verdict } from '@polyanthus/engine-runbook/runbook';
-import { leases, nodes, pods, type Node, type Pod } from '@polyanthus/kube-kinds/core';
+import type {
+  ActionStep,
+  ApprovalStep,
+  CheckStep,
+  Runbook,
+  StepScope,
+  Verdict,
+} from '@polyanthus/engine-runbook/runbook';
+import { leases, nodes, type Node } from '@polyanthus/kube-kinds/core';
 import type { RunTarget } from '@polyanthus/kube-kinds/own/runbook';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
-import { isStatus } from '@polyanthus/kube-objects/status';
-import { hasCode } from '@polyanthus/ground-base/errors';
+import { commandStep, hostParameters, noHosts, reachStep, type OpenHost } from './host-command.ts';
 import { ownersOf, podsBack, type PodOwner } from './pods-back.ts';
 
 const minuteMs = 60_000;
@@ -24,14 +30,13 @@ const nodeOf = ({ target }: StepScope): RunTarget => {
   if (target === undefined) throw new Error('node-maintenance works on nodes only');
   return target;
 };
-const read = (ctx: Context, scope: StepScope): Promise<Node> =>
-  scope.client.get(ctx, nodes, { name: nodeOf(scope).name });
+const read = (scope: StepScope): Promise<Node> => scope.live() as Promise<Node>;
 
 interface CordonBefore {
   readonly unschedulable: boolean;
 }
-const cordonBefore = async (ctx: Context, scope: StepScope): Promise<CordonBefore> => ({
-  unschedulable: isCordoned(await read(ctx, scope)),
+const cordonBefore = async (_ctx: Context, scope: StepScope): Promise<CordonBefore> => ({
+  unschedulable: isCordoned(await read(scope)),
 });
 const isCordoned = (node: KubeObject): boolean => (node as Node).spec?.unschedulable === true;
 
@@ -41,8 +46,8 @@ function setCordon(scope: StepScope, wanted: boolean): Promise<void> {
   );
 }
 
-async function cordonIs(ctx: Context, scope: StepScope, wanted: boolean): Promise<Verdict> {
-  const found = isCordoned(await read(ctx, scope));
+async function cordonIs(scope: StepScope, wanted: boolean): Promise<Verdict> {
+  const found = isCordoned(await read(scope));
   return { ok: found === wanted, evidence: `the node is ${found ? 'cordoned' : 'schedulable'}` };
 }
 
@@ -96,48 +101,49 @@ const cordon: ActionStep = {
     kind: 'holds',
     until: 'uncordon',
     sentence: 'the Node is unschedulable',
-    observe: (ctx, scope) => cordonIs(ctx, scope, true),
+    observe: (_ctx, scope) => cordonIs(scope, true),
   },
   undo: {
     title: 'put the cordon back as it was found',
     act: (_ctx, scope) => setCordon(scope, wasCordoned(scope, 'cordon')),
-    prove: (ctx, scope) => cordonIs(ctx, scope, wasCordoned(scope, 'cordon')),
+    prove: (_ctx, scope) => cordonIs(scope, wasCordoned(scope, 'cordon')),
   },
 };
 
-/** Waits for budgets as long as it was told to; then, where that was asked for, deletes what they still keep. */
+/** Waits for budgets as long as it was told to; where that was asked for, it overrules them after a time or an approval. */
 async function emptyNode(ctx: Context, scope: StepScope): Promise<void> {
-  const { drainTimeout, forceAfter } = scope.parameters;
   const node = nodeOf(scope).name;
-  const rules = rulesOf(scope.parameters);
-  const budgetsMs = Number(drainTimeout) - marginMs;
-  const forced = forceAfter !== undefined && Number(forceAfter) < budgetsMs;
-  const timeoutMs = Math.max(retryMs, forced ? Number(forceAfter) : budgetsMs);
-  try {
-    await drainNode(ctx, { client: scope.client, node, rules, timeoutMs, retryMs });
-  } catch (error) {
-    if (!forced || !hasCode(error, 'DrainBlocked')) throw error;
-    for (const { pod, evict } of await judgeNode(ctx, scope.client, node, rules))
-      if (evict) await deletePod(ctx, scope, pod);
-  }
+  const budgetsMs = Number(scope.parameters['drainTimeout']) - marginMs;
+  const noted = new Set<string>();
+  await drainNode(ctx, {
+    client: scope.client,
+    node,
+    rules: rulesOf(scope.parameters),
+    timeoutMs: Math.max(retryMs, budgetsMs),
+    retryMs,
+    overrule: (_inner, refused) => mayOverrule(scope, refused),
+    onEvent: ({ kind, pod, message = '' }) => {
+      const line = `Pod ${pod} is ${kind}: ${message}`;
+      if ((kind !== 'blocked' && kind !== 'overruled') || noted.has(line)) return;
+      noted.add(line);
+      scope.note(line);
+    },
+  });
 }
 
-function deletePod(ctx: Context, scope: StepScope, { metadata }: Pod): Promise<void> {
-  const { namespace = '', name = '', uid = '' } = metadata;
-  return scope.effect(`Pod ${namespace}/${name}`, 'delete it against its budget', async () => {
-    try {
-      await scope.client.delete(ctx, pods, { namespace, name }, { preconditions: { uid } });
-    } catch (error) {
-      if (!isStatus(error, 'NotFound') && !isStatus(error, 'Conflict')) throw error;
-    }
-  });
+/** `forceAfter` needs no answer; `askAfter` asks, and goes on trying until it has one. */
+async function mayOverrule(scope: StepScope, refused: RefusedPod): Promise<boolean> {
+  const { forceAfter, askAfter } = scope.parameters;
+  if (forceAfter !== undefined && refused.waitedMs >= Number(forceAfter)) return true;
+  if (askAfter === undefined || refused.waitedMs < Number(askAfter)) return false;
+  return scope.ask(`pod ${refused.pod} may not be evicted: ${refused.refusal}`);
 }
 
 const drain: ActionStep = {
   id: 'drain',
   kind: 'action',
   effect: { kind: 'drain-node', allow, forceAfter: 'forceAfter', retryMs, marginMs },
-  title: 'drain the node within the disruption budgets (unless forceAfter overrules them)',
+  title: 'drain the node within the disruption budgets (unless forceAfter or an approval overrules them)',
   touches: 'evicts the pods of the node, but for those of DaemonSets and mirror pods',
   deadline: { parameter: 'drainTimeout' },
   attempts: 2,
@@ -146,6 +152,7 @@ const drain: ActionStep = {
     owners: await ownersOf(ctx, scope.client, nodeOf(scope).name, rulesOf(scope.parameters)),
   }),
   act: (ctx, scope) => scope.effect(`Node ${nodeOf(scope).name}`, 'evict its pods', () => emptyNode(ctx, scope)),
+  question: { id: 'overrule', title: 'may pods be deleted against their budgets', parameter: 'askAfter' },
   proof: {
     kind: 'holds',
     until: 'uncordon',
@@ -175,12 +182,12 @@ const uncordon: ActionStep = {
   proof: {
     kind: 'happened',
     sentence: 'the Node is as schedulable as it was found',
-    observe: (ctx, scope) => cordonIs(ctx, scope, wasCordoned(scope, 'cordon')),
+    observe: (_ctx, scope) => cordonIs(scope, wasCordoned(scope, 'cordon')),
   },
   undo: {
     title: 'cordon the node again',
     act: (_ctx, scope) => setCordon(scope, wasCordoned(scope, 'uncordon')),
-    prove: (ctx, scope) => cordonIs(ctx, scope, wasCordoned(scope, 'uncordon')),
+    prove: (_ctx, scope) => cordonIs(scope, wasCordoned(scope, 'uncordon')),
   },
 };
 
@@ -202,7 +209,7 @@ const ready: CheckStep = {
     observe: async (ctx, scope) => {
       const renewed = await renewal(ctx, scope);
       if (renewed === scope.mark) return { ok: false, evidence: `no heartbeat since ${renewed}` };
-      const node = await read(ctx, scope);
+      const node = await read(scope);
       const status = node.status?.conditions?.find((one) => one.type === 'Ready')?.status ?? 'Unknown';
       return { ok: status === 'True', evidence: `Ready is ${status}, heartbeat ${renewed}` };
     },
@@ -224,61 +231,72 @@ const back: CheckStep = {
   },
 };
 
-/** See the file's header. */
-export const nodeMaintenance: Runbook = {
-  id: 'node-maintenance',
-  version: '1',
-  title: 'Empty nodes for maintenance and take them back',
-  parameters: [
-    { name: 'nodes', type: 'list', required: true, help: 'names of the nodes' },
-    { name: 'window', type: 'integer', default: 1, minimum: 1, maximum: 500, help: 'nodes at once' },
-    { name: 'approve', type: 'boolean', default: false, help: 'wait for an approval before a node is taken back' },
-    { name: 'force', type: 'boolean', default: false, help: 'evict pods that no controller brings back' },
-    { name: 'ignoreDaemonSets', type: 'boolean', default: true, help: 'leave pods of DaemonSets where they are' },
-    { name: 'deleteEmptyDirData', type: 'boolean', default: false, help: 'evict pods that lose local data by it' },
-    {
-      name: 'drainTimeout',
-      type: 'duration',
-      default: 60 * minuteMs,
-      minimum: marginMs,
-      help: 'how long budgets may keep a node from being drained',
-    },
-    {
-      name: 'forceAfter',
-      type: 'duration',
-      minimum: 1000,
-      help: 'after how long pods are deleted against their budgets; not set: never',
-    },
-  ],
-  targets: async (ctx, client, parameters) => {
-    const names = [...new Set(parameters['nodes'] as readonly string[])];
-    const found: RunTarget[] = [];
-    for (const name of names) {
-      const { metadata } = await client.get(ctx, nodes, { name });
-      found.push({ apiVersion: 'v1', kind: 'Node', resource: 'nodes', name, uid: metadata.uid ?? '' });
-    }
-    return found;
-  },
-  stages: [
-    { id: 'look', title: 'Look first', lanes: 'each-target', window: 8, steps: [look] },
-    {
-      id: 'maintain',
-      title: 'Maintain',
-      lanes: 'each-target',
-      window: { parameter: 'window' },
-      steps: [
-        cordon,
-        drain,
-        {
-          id: 'handover',
-          kind: 'approval',
-          title: 'wait until the work on the node is done',
-          when: { parameter: 'approve', equals: true },
-        },
-        uncordon,
-        ready,
-        back,
-      ],
-    },
-  ],
+const handover: ApprovalStep = {
+  id: 'handover',
+  kind: 'approval',
+  title: 'wait until the work on the node is done',
+  when: { parameter: 'approve', equals: true },
 };
+
+const parameters: Runbook['parameters'] = [
+  { name: 'nodes', type: 'list', required: true, help: 'names of the nodes' },
+  { name: 'window', type: 'integer', default: 1, minimum: 1, maximum: 500, help: 'nodes at once' },
+  { name: 'approve', type: 'boolean', default: false, help: 'wait for an approval before a node is taken back' },
+  { name: 'force', type: 'boolean', default: false, help: 'evict pods that no controller brings back' },
+  { name: 'ignoreDaemonSets', type: 'boolean', default: true, help: 'leave pods of DaemonSets where they are' },
+  { name: 'deleteEmptyDirData', type: 'boolean', default: false, help: 'evict pods that lose local data by it' },
+  {
+    name: 'drainTimeout',
+    type: 'duration',
+    default: 60 * minuteMs,
+    minimum: marginMs,
+    help: 'how long budgets may keep a node from being drained',
+  },
+  {
+    name: 'forceAfter',
+    type: 'duration',
+    minimum: 1000,
+    help: 'after how long pods are deleted against their budgets; not set: never',
+  },
+  {
+    name: 'askAfter',
+    type: 'duration',
+    minimum: 1000,
+    help: 'after how long of being blocked you are asked whether pods may be deleted against their budgets; not set: never',
+  },
+  ...hostParameters,
+];
+
+const targets: Runbook['targets'] = async (ctx, client, given) => {
+  const names = [...new Set(given['nodes'] as readonly string[])];
+  const found: RunTarget[] = [];
+  for (const name of names) {
+    const { metadata } = await client.get(ctx, nodes, { name });
+    found.push({ apiVersion: 'v1', kind: 'Node', resource: 'nodes', name, uid: metadata.uid ?? '' });
+  }
+  return found;
+};
+
+/** The runbook for a program that reaches hosts; the edition (digest) is the same for all. */
+export function nodeMaintenanceOn(open: OpenHost): Runbook {
+  return {
+    id: 'node-maintenance',
+    version: '2',
+    title: 'Empty nodes for maintenance and take them back',
+    parameters,
+    targets,
+    stages: [
+      { id: 'look', title: 'Look first', lanes: 'each-target', window: 8, steps: [look, reachStep(open)] },
+      {
+        id: 'maintain',
+        title: 'Maintain',
+        lanes: 'each-target',
+        window: { parameter: 'window' },
+        steps: [cordon, drain, commandStep(open), handover, uncordon, ready, back],
+      },
+    ],
+  };
+}
+
+/** The runbook for a program without a way to hosts. */
+export const nodeMaintenance: Runbook = nodeMaintenanceOn(noHosts);

@@ -1,21 +1,23 @@
-/** A simulated cluster to maintain: controllers, nodes, a Deployment, and a stand-in for its disruption budget. */
+/** A simulated cluster to maintain: controllers, nodes with their hosts, a Deployment and its disruption budget. */
+import { createSystemdHost, type SystemdHost } from '@polyanthus/engine-hosts/testing';
 import {
   startExecutor,
   startWorld,
   testNamespace,
   type ExecutorSetup,
   type Fate,
+  type Gate,
   type TestExecutor,
   type World,
 } from '@polyanthus/engine-runbook/testing';
 import { background, withCancel } from '@polyanthus/ground-base/context';
-import { Mutex } from '@polyanthus/ground-base/mutex';
-import type { HttpRequest, HttpResponse } from '@polyanthus/ground-http/message';
 import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
 import { startControllers } from '@polyanthus/kube-controllers/start';
 import { deployments, nodes, pods, serviceAccounts, type Pod } from '@polyanthus/kube-kinds/core';
+import { podDisruptionBudgets } from '@polyanthus/kube-kinds/disruption';
 import { startSimulation, type Simulation } from '@polyanthus/kube-sim/simulation';
-import { nodeMaintenance } from './node-maintenance.ts';
+import type { OpenHost } from './host-command.ts';
+import { nodeMaintenanceOn } from './node-maintenance.ts';
 
 /** How large it is. */
 export interface ClusterSize {
@@ -32,13 +34,24 @@ export interface Watched {
   readyLeast: number;
 }
 
+/** What an executor of a test may have of its own. */
+export interface ExecutorMore {
+  /** Sees its requests first. */
+  readonly tap?: NonNullable<ExecutorSetup['tap']>;
+  readonly clock?: World['clock'];
+  /** Another run than `r1`. */
+  readonly run?: string;
+}
+
 /** A cluster and what a test may look at. */
 export interface MaintainedCluster {
   readonly world: World;
   readonly simulation: Simulation;
   readonly watched: Watched;
+  /** The host of a node. */
+  machine(node: string): SystemdHost;
   /** An executor of run `r1`, watched and held to the budget. */
-  execute(identity: string, fate?: Fate): TestExecutor;
+  execute(identity: string, fate?: Fate, more?: ExecutorMore): TestExecutor;
   webPods(): Promise<readonly Pod[]>;
   readyPods(): Promise<readonly Pod[]>;
   cordoned(): Promise<readonly string[]>;
@@ -56,20 +69,29 @@ export async function startMaintainedCluster(size: ClusterSize): Promise<Maintai
   const simulation = startSimulation(ctx, {
     client: world.client,
     random,
-    nodes: size.nodes.map((name) => ({ name })),
+    nodes: size.nodes.map((name, index) => ({ name, address: addressOf(index) })),
     behaviours: [{ startDelayMs: 2000, readyDelayMs: 3000, shutdownMs: 1000 }],
   });
   const watched: Watched = { evictions: 0, refused: 0, cordonedMost: 0, readyLeast: size.replicas };
   const looks = looksAt(world);
-  const tap = budget(world, size, watched);
+  const watch = watching(world, watched);
+  const machines = new Map(size.nodes.map((name, index) => [addressOf(index), createSystemdHost(name, world.clock)]));
   await deploy(world, size, looks.readyPods);
   return {
     world,
     simulation,
     watched,
     ...looks,
-    execute: (identity, fate = {}) =>
-      startExecutor({ world, runbooks: [nodeMaintenance], run: 'r1', identity, fate, tap }),
+    machine: (node) => known(machines.get(addressOf(size.nodes.indexOf(node))), node),
+    execute: (identity, fate = {}, { tap = nothing, clock = world.clock, run = 'r1' } = {}) =>
+      startExecutor({
+        world: { ...world, clock },
+        runbooks: (gate) => [nodeMaintenanceOn(openThrough(gate, machines))],
+        run,
+        identity,
+        fate,
+        tap: async (request) => (await tap(request)) ?? watch(request),
+      }),
     close: async () => {
       cancel();
       await Promise.all([controllers.stopped, simulation.stopped]);
@@ -78,9 +100,30 @@ export async function startMaintainedCluster(size: ClusterSize): Promise<Maintai
   };
 }
 
+const addressOf = (index: number): string => `10.1.0.${index + 1}`;
+const nothing = (): Promise<undefined> => Promise.resolve(undefined);
+const known = (machine: SystemdHost | undefined, name: string): SystemdHost => {
+  if (machine === undefined) throw new Error(`there is no machine ${name}`);
+  return machine;
+};
+
+/** What tests ask a run to do on hosts. */
+export const hostAccess = { knownHosts: '/etc/ssh/known_hosts', sshKey: '/root/key' };
+
+/** The way of one executor to the hosts: closed when it is killed, held while it is stopped. */
+function openThrough(gate: Gate, machines: ReadonlyMap<string, SystemdHost>): OpenHost {
+  return ({ address }) => {
+    const machine = known(machines.get(address), address);
+    return { ...machine, run: (ctx, script) => gate(`ssh ${script.args?.[1] ?? ''}`, () => machine.run(ctx, script)) };
+  };
+}
+
 async function deploy(world: World, size: ClusterSize, readyPods: () => Promise<readonly Pod[]>): Promise<void> {
   const { client, clock, ctx } = world;
-  await clock.until(async () => (await client.list(ctx, nodes)).items.length === size.nodes.length, 'nodes');
+  const usable = async (): Promise<number> =>
+    (await client.list(ctx, nodes)).items.filter((node) => (node.spec?.taints ?? []).length === 0).length;
+  await clock.until(async () => (await usable()) === size.nodes.length, 'nodes without taints');
+  await clock.advance(10_000);
   const at = { namespace: testNamespace };
   await clock.until(async () => (await client.list(ctx, serviceAccounts, at)).items.length > 0, 'the account');
   const labels = { app: 'web' };
@@ -91,7 +134,16 @@ async function deploy(world: World, size: ClusterSize, readyPods: () => Promise<
     metadata: { ...at, name: 'web' },
     spec: { replicas: size.replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
   });
+  await client.create(ctx, podDisruptionBudgets, {
+    apiVersion: 'policy/v1',
+    kind: 'PodDisruptionBudget',
+    metadata: { ...at, name: 'web' },
+    spec: { minAvailable: size.minAvailable, selector: { matchLabels: labels } },
+  });
+  const allowed = async (): Promise<number | undefined> =>
+    (await client.get(ctx, podDisruptionBudgets, { ...at, name: 'web' })).status?.disruptionsAllowed;
   await clock.until(async () => (await readyPods()).length === size.replicas, 'the pods to be ready');
+  await clock.until(async () => (await allowed()) === size.replicas - size.minAvailable, 'the budget to be counted');
 }
 
 type Looks = Pick<MaintainedCluster, 'webPods' | 'readyPods' | 'cordoned' | 'claims'>;
@@ -116,32 +168,17 @@ function looksAt({ client, ctx }: World): Looks {
   };
 }
 
-/** Says no as a budget of `minAvailable` does; one eviction at a time, as the API server counts them. */
-function budget(world: World, size: ClusterSize, watched: Watched): NonNullable<ExecutorSetup['tap']> {
+/** Counts what executors do, and what the budget answers. */
+function watching(world: World, watched: Watched): NonNullable<ExecutorSetup['tap']> {
   const { readyPods, cordoned } = looksAt(world);
-  const mutex = new Mutex();
-  const evict = async (request: HttpRequest): Promise<HttpResponse> => {
-    if ((await readyPods()).length > size.minAvailable) {
-      watched.evictions += 1;
-      return world.cluster.transport.request(world.ctx, request);
-    }
-    watched.refused += 1;
-    const message = "Cannot evict pod as it would violate the pod's disruption budget.";
-    const status = {
-      kind: 'Status',
-      apiVersion: 'v1',
-      status: 'Failure',
-      reason: 'TooManyRequests',
-      message,
-      code: 429,
-    };
-    const body = Buffer.from(JSON.stringify(status));
-    return { status: 429, headers: { 'content-type': 'application/json' }, body };
-  };
   return async (request) => {
     if (request.method === 'GET' || request.url.includes('/leases/')) return undefined;
     watched.cordonedMost = Math.max(watched.cordonedMost, (await cordoned()).length);
     watched.readyLeast = Math.min(watched.readyLeast, (await readyPods()).length);
-    return request.url.includes('/eviction') ? mutex.run(() => evict(request)) : undefined;
+    if (!request.url.includes('/eviction')) return undefined;
+    const answer = await world.cluster.transport.request(world.ctx, request);
+    if (answer.status === 429) watched.refused += 1;
+    else watched.evictions += 1;
+    return answer;
   };
 }

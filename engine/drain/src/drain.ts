@@ -92,7 +92,8 @@ export async function drainNode(ctx: Context, options: DrainOptions): Promise<Dr
   const verdicts = await judgeNode(ctx, options.client, options.node, options.rules);
   const refusal = refusalText(verdicts);
   if (refusal !== '') throw drainErrors.error('DrainRefused', `node ${options.node}: ${refusal}`);
-  const deadlineMs = ctx.clock.now() + options.timeoutMs;
+  // Monotonic: a wall clock that jumps must not end the owners' budgets early.
+  const deadlineMs = ctx.clock.monotonic() + options.timeoutMs;
   const waiting = verdicts.filter((one) => one.evict).map((one) => one.pod);
   const evicted = waiting.map(nameOf);
   let blockedTimes = 0;
@@ -116,7 +117,7 @@ async function evictAndWait(ctx: Context, options: DrainOptions, pod: Pod, deadl
     if (refusal === undefined) break;
     blocked += 1;
     options.onEvent?.({ kind: 'blocked', pod: nameOf(pod), message: refusal });
-    if (ctx.clock.now() + options.retryMs > deadlineMs)
+    if (ctx.clock.monotonic() + options.retryMs > deadlineMs)
       throw drainErrors.error(
         'DrainBlocked',
         `node ${options.node}: pod ${nameOf(pod)} could not be evicted within ${Math.round(options.timeoutMs / 1000)} s: ${refusal}`,
@@ -168,7 +169,7 @@ async function untilGone(ctx: Context, options: DrainOptions, pod: Pod, deadline
       options.client.get(ctx, pods, { namespace: pod.metadata.namespace, name: pod.metadata.name ?? '' }),
     );
     if (live === undefined || live.metadata.uid !== pod.metadata.uid || skipped(ctx, options, live)) return;
-    if (ctx.clock.now() > deadlineMs)
+    if (ctx.clock.monotonic() > deadlineMs)
       throw drainErrors.error(
         'DrainBlocked',
         `node ${options.node}: pod ${nameOf(pod)} was evicted but did not end within ${Math.round(options.timeoutMs / 1000)} s`,

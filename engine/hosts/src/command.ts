@@ -43,7 +43,7 @@ export async function stopCommand(ctx: Context, host: FencedHost, stem: string):
   return unitOf(await askHost(ctx, host, { verb: 'stop', stem }), host.connection.name);
 }
 
-/** Where the step's latest unit stands; takes no claim. */
+/** Where the step's latest unit stands; takes no claim, but refuses a host of another cluster. */
 export async function lookAtCommand(ctx: Context, host: FencedHost, stem: string): Promise<UnitState> {
   return unitOf(await askHost(ctx, host, { verb: 'look', stem }), host.connection.name);
 }

@@ -83,7 +83,7 @@ export const hostScript = String.raw`main() {
   boot=$(cat /proc/sys/kernel/random/boot_id)-$(sed 's/.*) //' /proc/1/stat | cut -d' ' -f20)
   settle
   case $verb in
-  look) report_last ;;
+  look) own_cluster; report_last ;;
   claim) take; report_last ;;
   start) take; start ;;
   stop) take; stop ;;
@@ -122,12 +122,17 @@ begun() { grep -q "^begin$tab.*$tab$1$tab\.\$" "$D/journal"; }
 end_of() { grep "^end$tab.*$tab$1$tab[a-z]*$tab[^$tab]*$tab\.\$" "$D/journal" | tail -n 1 | cut -f6,7; }
 last_of_stem() { grep "^begin$tab.*$tab\.\$" "$D/journal" | cut -f5 | grep "^$stem-[0-9]*\$" | tail -n 1; }
 
+own_cluster() {
+  [ -e "$D/claim" ] || return 0
+  IFS=$tab read -r claim_cluster claim_epoch claim_holder claim_end < "$D/claim"
+  [ "$claim_end" = . ] || refuse damaged "$D/claim"
+  [ "$claim_cluster" = "$cluster" ] || refuse foreign "$D/claim" "$claim_cluster" "$claim_holder"
+}
+
 # take: the claim is this executor's afterwards, or refused.
 take() {
+  own_cluster
   if [ -e "$D/claim" ]; then
-    IFS=$tab read -r claim_cluster claim_epoch claim_holder claim_end < "$D/claim"
-    [ "$claim_end" = . ] || refuse damaged "$D/claim"
-    [ "$claim_cluster" = "$cluster" ] || refuse foreign "$D/claim" "$claim_cluster" "$claim_holder"
     [ "$epoch" -ge "$claim_epoch" ] || refuse epoch "$claim_epoch" "$claim_holder"
     [ "$epoch" -gt "$claim_epoch" ] || return 0
   fi

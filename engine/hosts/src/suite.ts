@@ -165,9 +165,10 @@ function describeFencing(open: () => SuiteHost): void {
     await expect(one.drive((ctx) => stopCommand(ctx, one.host(1), one.stem))).rejects.toMatchObject({
       code: 'HostTakenOver',
     });
-    await expect(one.drive((ctx) => claimHost(ctx, one.host(9, 'c2'), one.stem))).rejects.toMatchObject({
-      code: 'HostForeign',
-    });
+    for (const ask of [claimHost, lookAtCommand])
+      await expect(one.drive((ctx) => ask(ctx, one.host(9, 'c2'), one.stem))).rejects.toMatchObject({
+        code: 'HostForeign',
+      });
     expect(await one.ended()).toMatchObject({ result: 'exited', code: 0 });
     expect(await one.times(play.mark)).toBe(0);
   });

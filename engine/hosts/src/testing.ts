@@ -146,7 +146,7 @@ class FakeMachine {
   }
 
   #carryOut(request: Request): string {
-    const refused = this.#settle() ?? (['look', 'journal'].includes(request.verb) ? undefined : this.#take(request));
+    const refused = this.#settle() ?? this.#mayGoOn(request);
     if (refused !== undefined) return refused;
     switch (request.verb) {
       case 'journal':
@@ -173,10 +173,16 @@ class FakeMachine {
     return undefined;
   }
 
+  #mayGoOn(request: Request): string | undefined {
+    const { claim } = this;
+    if (request.verb === 'journal') return undefined;
+    if (claim !== undefined && claim.cluster !== request.cluster)
+      return `refused foreign /var/lib/polyanthus/host/claim ${claim.cluster} ${claim.holder}\n`;
+    return request.verb === 'look' ? undefined : this.#take(request);
+  }
+
   #take({ cluster, epoch, holder }: Request): string | undefined {
     const { claim } = this;
-    if (claim !== undefined && claim.cluster !== cluster)
-      return `refused foreign /var/lib/polyanthus/host/claim ${claim.cluster} ${claim.holder}\n`;
     if (claim !== undefined && epoch < claim.epoch) return `refused epoch ${claim.epoch} ${claim.holder}\n`;
     if (claim?.epoch === epoch) return undefined;
     if (this.full) return unwritable;

@@ -145,7 +145,7 @@ describe('a red proof', () => {
     const run = await carryOut({ runbooks });
     expect(run.status).toMatchObject({
       phase: 'Failed',
-      message: 'step wants/m0 is not proven: m0 has no key wanted',
+      message: expect.stringContaining('step wants/m0 is not proven: m0 has no key wanted') as string,
       steps: { proven: 1, failed: 1 },
     });
     for (const name of ['m0', 'm1', 'm2']) await setData(name, { wanted: 'yes' });
@@ -166,7 +166,7 @@ describe('a red proof', () => {
     await startRun(world, picky, {}, { onRed: { policy: 'undo' } });
     expect((await carryOut({ runbooks })).status).toMatchObject({
       phase: 'Undone',
-      message: 'step wants/m0 is not proven: m0 has no key wanted',
+      message: expect.stringContaining('step wants/m0 is not proven: m0 has no key wanted') as string,
     });
     expect(await dump(world)).toEqual(before);
   });
@@ -179,7 +179,7 @@ describe('a red proof', () => {
     const run = await carryOut({ runbooks });
     expect(run.status).toMatchObject({
       phase: 'Failed',
-      message: 'step first/m0 no longer holds: it says changed by somebody',
+      message: expect.stringContaining('step first/m0 no longer holds: it says changed by somebody') as string,
     });
     for (const name of ['m1', 'm2']) await setData(name, { wanted: 'yes' });
     await ask({ kind: 'resume' });

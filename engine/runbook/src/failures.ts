@@ -1,5 +1,5 @@
 /** Which failures are of the way and not of the work: waited out, never counted as an attempt. */
-import { hasCode } from '@polyanthus/ground-base/errors';
+import { CodedError, hasCode } from '@polyanthus/ground-base/errors';
 import { StatusError } from '@polyanthus/kube-objects/status';
 
 const apiAway = ['ConnectionRefused', 'ConnectionBroken', 'TransportClosed', 'NameNotFound', 'ProxyFailed'];
@@ -15,4 +15,11 @@ export function isTransient(error: unknown): boolean {
 /** One line. */
 export function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Why a step is red: which step, the cause, and what to do next. */
+export function redText(error: unknown, step?: string): string {
+  const text = textOf(error);
+  const where = step === undefined || text.includes(step) ? '' : `step ${step}: `;
+  return `${where}${text}${error instanceof CodedError ? ` (${error.next})` : ''}`;
 }

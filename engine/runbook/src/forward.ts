@@ -6,7 +6,7 @@ import { sleep, withTimeout, type Context } from '@polyanthus/ground-base/contex
 import { hasCode } from '@polyanthus/ground-base/errors';
 import { kubeMicroTime } from '@polyanthus/kube-runtime/times';
 import { runbookErrors } from './errors.ts';
-import { isTransient, textOf } from './failures.ts';
+import { isTransient, redText, textOf } from './failures.ts';
 import { isTouched, stateOf, type RunHandle, type StepRecord } from './handle.ts';
 import { stepKey } from './plan.ts';
 import { numberOf, type ActionStep, type CheckStep, type StepScope, type Verdict } from './runbook.ts';
@@ -42,7 +42,7 @@ export async function stepForward(
     else await action(ctx, handle, record, definition);
   } catch (error) {
     if (ctx.signal.aborted || hasCode(error, 'RunTakenOver')) throw error;
-    await handle.store(ctx, record, { state: 'Failed', message: textOf(error) });
+    await handle.store(ctx, record, { state: 'Failed', message: redText(error, stepKey(record)) });
     throw error;
   }
 }

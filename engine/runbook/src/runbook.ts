@@ -40,6 +40,8 @@ export interface StepScope {
   /** Absent in lanes without one. */
   readonly target: RunTarget | undefined;
   readonly identity: StepIdentity;
+  /** The target as it is now, uncached. Throws TargetReplaced when it is gone, or another object has its name. */
+  live(): Promise<KubeObject>;
   /** What `before` gave, of this step or an earlier one of the lane. */
   beforeOf(step: string): unknown;
   /** What `mark` gave. */

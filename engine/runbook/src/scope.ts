@@ -7,7 +7,7 @@ import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
 import { isStatus } from '@polyanthus/kube-objects/status';
 import { parseKubeTime } from '@polyanthus/kube-runtime/times';
-import { changeClaimed } from './claims.ts';
+import { changeClaimed, readTarget } from './claims.ts';
 import type { RunHandle, StepRecord } from './handle.ts';
 import type { StepIdentity, StepScope } from './runbook.ts';
 
@@ -29,6 +29,10 @@ export function scopeOf(ctx: Context, handle: RunHandle, record: StepRecord, mar
     beforeOf: (step) =>
       handle.records.find((one) => one.stage === stage && one.lane === lane && one.definition.id === step)?.object
         .status?.before,
+    live: async () => {
+      if (target === undefined) throw new Error(`step ${record.definition.id} has no target`);
+      return readTarget(ctx, handle, target);
+    },
     change: async (sentence, patch) => {
       if (target === undefined) throw new Error(`step ${record.definition.id} has no target to change`);
       await effect(`${target.kind} ${target.name}`, sentence, () => changeClaimed(ctx, handle, target, patch));

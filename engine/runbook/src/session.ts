@@ -3,10 +3,11 @@ import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import { stepBack } from './backward.ts';
 import { Control, type Request } from './control.ts';
-import { textOf } from './failures.ts';
+import { redText } from './failures.ts';
 import { everythingHolds, stepForward } from './forward.ts';
 import { stateOf, type RunHandle, type StepRecord } from './handle.ts';
 import { slide } from './lanes.ts';
+import { stepKey } from './plan.ts';
 import { numberOf, type Stage } from './runbook.ts';
 
 /** How a session ended. */
@@ -52,8 +53,13 @@ async function forwardLane(session: Session, lane: readonly StepRecord[]): Promi
   for (const record of lane) {
     if (stateOf(record) === 'Proven') continue;
     if (!(await control.mayBegin())) return;
-    const went = await guardRed(session, () =>
-      control.working(() => stepForward(control.ctx, handle, record, (ctx, waiting) => control.approval(ctx, waiting))),
+    const went = await guardRed(
+      session,
+      () =>
+        control.working(() =>
+          stepForward(control.ctx, handle, record, (ctx, waiting) => control.approval(ctx, waiting)),
+        ),
+      record,
     );
     if (!went) return;
   }
@@ -76,19 +82,19 @@ async function backLane(session: Session, lane: readonly StepRecord[]): Promise<
   const { handle, control } = session;
   for (const record of lane) {
     if (!(await control.mayBegin())) return;
-    if (!(await guardRed(session, () => control.working(() => stepBack(control.ctx, handle, record))))) return;
+    if (!(await guardRed(session, () => control.working(() => stepBack(control.ctx, handle, record)), record))) return;
   }
 }
 
 /** False when `fn` failed for good: then nothing new is begun, and what is under way ends. */
-async function guardRed(session: Session, fn: () => Promise<void>): Promise<boolean> {
+async function guardRed(session: Session, fn: () => Promise<void>, record?: StepRecord): Promise<boolean> {
   const { control, reds } = session;
   try {
     await fn();
     return true;
   } catch (error) {
     if (control.ctx.signal.aborted || hasCode(error, 'RunTakenOver')) throw error;
-    reds.push(textOf(error));
+    reds.push(redText(error, record === undefined ? undefined : stepKey(record)));
     control.halted = true;
     return false;
   }

@@ -70,6 +70,8 @@ export interface Fate {
   readonly at?: number;
   /** Instead: the first request of which this holds. */
   readonly when?: (request: HttpRequest) => boolean;
+  /** Instead: the first call through the gate of which this holds. */
+  readonly whenCall?: (call: string) => boolean;
   /** `before`: that request is never sent; `after`: it is carried out, its answer never arrives; `stop`: held until `go`. */
   readonly how?: 'before' | 'after' | 'stop';
 }
@@ -89,10 +91,14 @@ export interface TestExecutor {
   readonly events: RunEvent[];
 }
 
+/** What a killed or stopped process does not do any more, for calls that are no requests of its client (ssh). */
+export type Gate = <T>(call: string, send: () => Promise<T>) => Promise<T>;
+
 /** What each executor of a test needs. */
 export interface ExecutorSetup {
   readonly world: Pick<World, 'clock' | 'cluster'>;
-  readonly runbooks: readonly Runbook[];
+  /** A function gets the gate of this executor. */
+  readonly runbooks: readonly Runbook[] | ((gate: Gate) => readonly Runbook[]);
   readonly run: string;
   readonly identity: string;
   readonly fate?: Fate;
@@ -112,9 +118,9 @@ export function startExecutor(setup: ExecutorSetup): TestExecutor {
   const held = new Promise<void>((resolve) => (release = resolve));
   const forever = new Promise<never>(() => undefined);
   const inner = world.cluster.transport;
-  const request: Transport['request'] = async (requestCtx, message) => {
+  const pass = async <T>(meant: boolean, send: (detached: boolean) => Promise<T>): Promise<T> => {
     const index = requests++;
-    const now = !struck && (index === fate.at || fate.when?.(message) === true);
+    const now = !struck && (index === fate.at || meant);
     if (struck && fate.how !== 'stop') return forever;
     if (now) {
       struck = true;
@@ -124,19 +130,25 @@ export function startExecutor(setup: ExecutorSetup): TestExecutor {
         await held;
       }
     } else if (struck) await held;
-    // A killed process cannot cancel what it has sent.
-    const answer =
-      (await setup.tap?.(message)) ??
-      (await inner.request(now && fate.how === 'after' ? background({ clock: world.clock }) : requestCtx, message));
+    const answer = await send(now && fate.how === 'after');
     return now && fate.how === 'after' ? forever : answer;
   };
+  const request: Transport['request'] = (requestCtx, message) =>
+    pass(
+      fate.when?.(message) === true,
+      async (detached) =>
+        (await setup.tap?.(message)) ??
+        // A killed process cannot cancel what it has sent.
+        inner.request(detached ? background({ clock: world.clock }) : requestCtx, message),
+    );
+  const gate: Gate = (call, send) => pass(fate.whenCall?.(call) === true, send);
   const client = createClient({ ...inner, request });
   const ended = executeRun(ctx, {
     runsClient: client,
     clusterClient: client,
     namespace: testNamespace,
     name: setup.run,
-    runbooks: setup.runbooks,
+    runbooks: typeof setup.runbooks === 'function' ? setup.runbooks(gate) : setup.runbooks,
     identity: setup.identity,
     random: createSeededRandom(fate.at ?? 3),
     onEvent: (event) => events.push(event),

@@ -7,7 +7,7 @@ import { nullLogger, type LogFields, type Logger } from './log.ts';
 export interface Context {
   /** Aborted when the caller no longer wants the answer, or the deadline has passed. */
   readonly signal: AbortSignal;
-  /** Milliseconds since the epoch by `clock`, after which the work is pointless; undefined means no bound. */
+  /** By `clock.monotonic()`: after it the work is pointless; undefined means no bound. Wall clocks jump. */
   readonly deadlineMs: number | undefined;
   readonly log: Logger;
   readonly clock: Clock;
@@ -49,9 +49,9 @@ export async function withTimeout<T>(
   fn: (ctx: Context) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  const at = ctx.clock.now() + timeoutMs;
+  const at = ctx.clock.monotonic() + timeoutMs;
   const deadlineMs = ctx.deadlineMs === undefined ? at : Math.min(at, ctx.deadlineMs);
-  const timer = ctx.clock.after(deadlineMs - ctx.clock.now(), () =>
+  const timer = ctx.clock.after(deadlineMs - ctx.clock.monotonic(), () =>
     controller.abort(baseErrors.error('DeadlineExceeded', `${what} took longer than ${timeoutMs} ms`)),
   );
   const inner: Context = { ...ctx, deadlineMs, signal: AbortSignal.any([ctx.signal, controller.signal]) };

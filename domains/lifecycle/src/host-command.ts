@@ -1,0 +1,190 @@
+/**
+ * A command on the host of a Node, over ssh, as a step: begun once for each intent, adopted by whoever takes the run over,
+ * proven by the exit code that the host has recorded. Undoing stops it if it still runs, and never runs it again.
+ */
+import type { Context } from '@polyanthus/ground-base/context';
+import { awaitCommand, claimHost, lookAtCommand, startCommand, stopCommand } from '@polyanthus/engine-hosts/command';
+import { fenceEpoch, type FencedHost } from '@polyanthus/engine-hosts/protocol';
+import { errorOf, hasSucceeded, sentenceOf, stemOf, type UnitState } from '@polyanthus/engine-hosts/unit';
+import type { ParameterSpec, ParameterValues } from '@polyanthus/engine-runbook/parameters';
+import type { ActionStep, CheckStep, StepScope, Verdict } from '@polyanthus/engine-runbook/runbook';
+import type { HostConnection } from '@polyanthus/ground-ssh/connection';
+import { namespaces, type Node } from '@polyanthus/kube-kinds/core';
+import { lifecycleErrors } from './errors.ts';
+
+/** Where a host is and who works there. */
+export interface HostAddress {
+  readonly address: string;
+  readonly user: string;
+  /** Absent: what ssh finds itself. */
+  readonly keyFile?: string;
+  readonly knownHostsFile: string;
+}
+
+/** Opens no connection yet: the first command does. */
+export type OpenHost = (at: HostAddress) => HostConnection;
+
+/** For programs that reach no hosts. */
+export const noHosts: OpenHost = ({ address }) => {
+  throw lifecycleErrors.error('HostAccessMissing', `host ${address}: this program has no way to hosts`);
+};
+
+const minuteMs = 60_000;
+/** The unit's own deadline comes first: it is what stops the command, and tells so. */
+const marginMs = 30_000;
+
+/** Parameters of a runbook with such a step. */
+export const hostParameters: readonly ParameterSpec[] = [
+  { name: 'run', type: 'text', help: 'command for sh on the host of each node, as root' },
+  { name: 'runTimeout', type: 'duration', default: 60 * minuteMs, minimum: minuteMs, help: 'how long it may take' },
+  {
+    name: 'sshUser',
+    type: 'text',
+    default: 'root',
+    help: 'who logs in; another than root needs sudo without a password',
+  },
+  { name: 'sshKey', type: 'text', help: 'file of the private key, where the run is carried out' },
+  { name: 'knownHosts', type: 'text', help: 'file with the keys of the hosts, where the run is carried out' },
+];
+
+/** What an undo, or a successor, needs although the Node may be gone by then. */
+interface HostBefore {
+  readonly address: string;
+  /** The uid of kube-system: made with the cluster, the same for everyone who asks. */
+  readonly cluster: string;
+}
+
+interface CommandBefore extends HostBefore {
+  /** Attempts of this step that the host knew before: of a run that was undone and goes forward anew. */
+  readonly attempts: number;
+}
+
+async function findHost(ctx: Context, scope: StepScope): Promise<HostBefore> {
+  const name = scope.target?.name ?? '';
+  const node = (await scope.live()) as Node;
+  const address = node.status?.addresses?.find((one) => one.type === 'InternalIP')?.address;
+  if (address === undefined)
+    throw lifecycleErrors.error('HostAccessMissing', `Node ${name} has no InternalIP, so that its host is not known`, {
+      next: 'Look at status.addresses of the Node: its kubelet or cloud provider sets them.',
+    });
+  const system = await scope.client.get(ctx, namespaces, { name: 'kube-system' });
+  return { address, cluster: system.metadata.uid ?? '' };
+}
+
+function hostAt(scope: StepScope, at: HostBefore, open: OpenHost): FencedHost {
+  const { sshUser, sshKey, knownHosts } = scope.parameters;
+  if (knownHosts === undefined)
+    throw lifecycleErrors.error('HostAccessMissing', `host ${at.address}: parameter knownHosts is not set`);
+  const { namespace, run, madeAtMs, epoch } = scope.identity;
+  return {
+    connection: open({
+      address: at.address,
+      user: String(sshUser),
+      ...(sshKey === undefined ? {} : { keyFile: String(sshKey) }),
+      knownHostsFile: String(knownHosts),
+    }),
+    fence: { cluster: at.cluster, epoch: fenceEpoch(madeAtMs, epoch), holder: `${namespace}/${run}` },
+  };
+}
+
+const commandId = 'command';
+const beforeOf = (scope: StepScope): CommandBefore => scope.beforeOf(commandId) as CommandBefore;
+const stem = ({ identity: { run, uid } }: StepScope): string => stemOf({ run, uid, step: commandId });
+
+function unitTimeoutMs(parameters: ParameterValues): number {
+  return Number(parameters['runTimeout']) - marginMs;
+}
+
+function verdictOf(host: FencedHost, unit: UnitState, before: CommandBefore): Verdict {
+  if (unit.state === 'none' || (unit.state === 'ended' && unit.attempt <= before.attempts))
+    return { ok: false, final: 'not-begun', evidence: 'the host knows of no such command' };
+  if (unit.state === 'running') return { ok: false, evidence: `unit ${unit.unit} is still running` };
+  if (hasSucceeded(unit)) return { ok: true, evidence: sentenceOf(unit) };
+  return { ok: false, final: 'failed', evidence: errorOf(host.connection.name, unit).message };
+}
+
+/** Before anything is changed: the host is reached, shows its key, and can do what is needed. */
+export function reachStep(open: OpenHost): CheckStep {
+  return {
+    id: 'reach',
+    kind: 'check',
+    title: 'look whether the host of the node can be reached',
+    when: { parameter: 'run' },
+    deadline: minuteMs,
+    proof: {
+      sentence: 'the host answers over ssh, with its pinned key, as root',
+      observe: async (ctx, scope) => {
+        const host = hostAt(scope, await findHost(ctx, scope), open);
+        await lookAtCommand(ctx, host, stem(scope));
+        return { ok: true, evidence: `host ${host.connection.name} answers` };
+      },
+    },
+  };
+}
+
+/** The command itself. */
+export function commandStep(open: OpenHost): ActionStep {
+  const host = (scope: StepScope): FencedHost => hostAt(scope, beforeOf(scope), open);
+  return {
+    id: commandId,
+    kind: 'action',
+    title: 'run the command on the host',
+    touches: 'the host of the Node, by a systemd unit with the command of parameter run',
+    when: { parameter: 'run' },
+    deadline: { parameter: 'runTimeout' },
+    attempts: 1,
+    repeat: 'never',
+    before: async (ctx, scope) => {
+      const found = await findHost(ctx, scope);
+      const unit = await lookAtCommand(ctx, hostAt(scope, found, open), stem(scope));
+      return { ...found, attempts: unit.state === 'none' ? 0 : unit.attempt };
+    },
+    act: (ctx, scope) => runCommand(ctx, scope, host(scope)),
+    proof: {
+      kind: 'happened',
+      sentence: 'the host has recorded exit code 0',
+      // Taking the claim first: whoever held it before cannot begin the command any more, once this has looked.
+      observe: async (ctx, scope) =>
+        verdictOf(host(scope), await claimHost(ctx, host(scope), stem(scope)), beforeOf(scope)),
+    },
+    undo: {
+      title: 'stop the command if it still runs; what it did stays',
+      act: (ctx, scope) => stopLeftOver(ctx, scope, host(scope)),
+      prove: async (ctx, scope) => {
+        const unit = await lookAtCommand(ctx, host(scope), stem(scope));
+        return { ok: unit.state !== 'running', evidence: textOf(unit) };
+      },
+    },
+  };
+}
+
+async function runCommand(ctx: Context, scope: StepScope, host: FencedHost): Promise<void> {
+  const { run } = scope.parameters;
+  const attempt = beforeOf(scope).attempts + scope.identity.attempt;
+  const timeoutMs = unitTimeoutMs(scope.parameters);
+  await scope.effect(
+    `host ${host.connection.name}`,
+    `begin unit ${stem(scope)}-${attempt}, or wait for it`,
+    async () => {
+      const begun = await startCommand(ctx, host, { stem: stem(scope), attempt, command: String(run), timeoutMs });
+      const ended = await awaitCommand(ctx, host, stem(scope), begun);
+      if (ended !== undefined && !hasSucceeded(ended)) throw errorOf(host.connection.name, ended);
+    },
+  );
+}
+
+async function stopLeftOver(ctx: Context, scope: StepScope, host: FencedHost): Promise<void> {
+  await scope.effect(`host ${host.connection.name}`, `stop unit ${stem(scope)} if it runs`, async () => {
+    try {
+      await stopCommand(ctx, host, stem(scope));
+    } catch (cause) {
+      if (ctx.signal.aborted || !(cause instanceof Error)) throw cause;
+      throw lifecycleErrors.error('HostNotFenced', `the command may still run: ${cause.message}`, { cause });
+    }
+  });
+}
+
+function textOf(unit: UnitState): string {
+  if (unit.state === 'none') return 'it was never begun';
+  return unit.state === 'running' ? `unit ${unit.unit} is still running` : sentenceOf(unit);
+}
