@@ -15,6 +15,7 @@ import { namespaceController } from './namespace/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
 import { rootCaController } from './accounts/root-ca.ts';
 import { daemonSetController } from './daemonset/controller.ts';
+import { endpointSliceController } from './endpoint-slices/controller.ts';
 import { nodeLifecycleController } from './nodes/lifecycle-controller.ts';
 import { podGarbageCollector } from './nodes/pod-gc.ts';
 import { taintEvictionController } from './nodes/taint-eviction.ts';
@@ -37,6 +38,7 @@ export const controllers: readonly ControllerDefinition[] = [
   nodeLifecycleController,
   taintEvictionController,
   podGarbageCollector,
+  endpointSliceController,
   disruptionController,
 ];
 

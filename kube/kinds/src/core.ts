@@ -145,9 +145,12 @@ export interface Service extends KubeObject {
       readonly targetPort?: number | string;
       readonly protocol?: string;
       readonly nodePort?: number;
+      readonly appProtocol?: string;
     }[];
     readonly type?: string;
     readonly clusterIP?: string;
+    readonly ipFamilies?: readonly ('IPv4' | 'IPv6')[];
+    readonly publishNotReadyAddresses?: boolean;
   };
 }
 export const services = resourceType<Service>('', 'v1', 'services', 'Service', true);
