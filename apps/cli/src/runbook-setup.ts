@@ -5,15 +5,16 @@ import { cliErrors } from '@polyanthus/ground-cli-kit/errors';
 import { text } from '@polyanthus/ground-cli-kit/input';
 import { hubOptions, memberOptions, openHub, openMember } from '@polyanthus/domains-fleet/commands/hub-access';
 import { gatewayPath } from '@polyanthus/domains-fleet/membership-names';
-import { nodeMaintenance } from '@polyanthus/domains-lifecycle/node-maintenance';
+import { nodeMaintenanceOn } from '@polyanthus/domains-lifecycle/node-maintenance';
 import type { RunbookSetup, RunPlace } from '@polyanthus/engine-runbook/commands/place';
 import { ensureRunKinds, runsNamespace } from '@polyanthus/engine-runbook/kinds';
 import { createClient } from '@polyanthus/kube-client/rest';
 import { transportFor } from '@polyanthus/kube-client/transport-of';
+import { systemHosts } from './system-hosts.ts';
 
 /** What `polyanthus runbook` and `polyanthus cluster maintain` are made with. */
 export const runbookSetup: RunbookSetup = {
-  runbooks: [nodeMaintenance],
+  runbooks: [nodeMaintenanceOn(systemHosts)],
   options: [
     { name: 'membership', kind: 'string', value: 'NAME', help: 'the member of the fleet; the run lives in the hub' },
     ...memberOptions,

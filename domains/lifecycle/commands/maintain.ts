@@ -1,17 +1,42 @@
 /** `polyanthus cluster maintain NODE…`: the runbook node-maintenance by its own flags. */
+import { resolve } from 'node:path';
 import { startRunbook } from '@polyanthus/engine-runbook/commands/carry-out';
 import type { RunbookSetup } from '@polyanthus/engine-runbook/commands/place';
 import { startOptions } from '@polyanthus/engine-runbook/commands/runbook';
-import type { Command } from '@polyanthus/ground-cli-kit/command';
-import { flag, number } from '@polyanthus/ground-cli-kit/input';
+import type { Command, CommandInput, OptionSpec } from '@polyanthus/ground-cli-kit/command';
+import { cliErrors } from '@polyanthus/ground-cli-kit/errors';
+import { flag, number, text } from '@polyanthus/ground-cli-kit/input';
 import { nodeMaintenance } from '../src/node-maintenance.ts';
+
+const hostOptions: readonly OptionSpec[] = [
+  { name: 'run', kind: 'string', value: 'COMMAND', help: 'run this for sh, as root, on the host of each drained node' },
+  { name: 'run-timeout', kind: 'duration', default: '1h', help: 'how long the command may take' },
+  { name: 'ssh-user', kind: 'string', value: 'USER', default: 'root', help: 'who logs in on the hosts' },
+  { name: 'ssh-key', kind: 'string', value: 'FILE', help: 'private key; the default is what ssh finds' },
+  { name: 'known-hosts', kind: 'string', value: 'FILE', help: 'keys of the hosts; needed with --run' },
+];
+
+/** Paths are made absolute: a run is carried on from other folders. */
+function hostParametersOf(input: CommandInput): Readonly<Record<string, unknown>> {
+  const [run, knownHosts, key] = [text(input, 'run'), text(input, 'known-hosts'), text(input, 'ssh-key')];
+  if (run === undefined) return {};
+  if (knownHosts === undefined)
+    throw cliErrors.error('UsageError', 'with --run give --known-hosts: the keys of hosts are pinned, never learnt');
+  return {
+    run,
+    runTimeout: number(input, 'run-timeout'),
+    sshUser: text(input, 'ssh-user'),
+    knownHosts: resolve(knownHosts),
+    ...(key === undefined ? {} : { sshKey: resolve(key) }),
+  };
+}
 
 /** The command, for a program's way to its clusters. */
 export function maintainCommand(setup: RunbookSetup): Command {
   return {
     summary: 'Empty nodes for maintenance and take them back',
     description:
-      'Cordons and drains the nodes within their disruption budgets, a window of them at once; with --approve it waits for `polyanthus runbook approve` before a node is taken back. Then the cordon is put back as it was found, and the node must be ready and the pods back. `polyanthus runbook undo` puts every node back as it was found.',
+      'Cordons and drains the nodes within their disruption budgets, a window of them at once. With --run a command is carried out on the host of each node once it is empty, as a systemd unit that a later executor finds again: it runs once, and its exit code 0 is the proof. With --approve it waits for `polyanthus runbook approve` before a node is taken back. Then the cordon is put back as it was found, and the node must be ready and the pods back. `polyanthus runbook undo` puts every node back as it was found.',
     args: [{ name: 'NODE', help: 'names of the nodes', variadic: true }],
     options: [
       ...setup.options,
@@ -30,11 +55,13 @@ export function maintainCommand(setup: RunbookSetup): Command {
         kind: 'duration',
         help: 'after how long of being blocked to ask whether pods may be deleted against their budgets; the default is never',
       },
+      ...hostOptions,
       ...startOptions,
     ],
     examples: [
       'polyanthus cluster maintain worker-1 worker-2 --window=2 --membership=edge-1',
       'polyanthus cluster maintain worker-1 --approve --kubeconfig=edge.kubeconfig',
+      "polyanthus cluster maintain worker-1 --run='apt-get -y upgrade' --ssh-key=id_ed25519 --known-hosts=known_hosts",
     ],
     run: (ctx, input, environment) => {
       const parameters = {
@@ -46,6 +73,7 @@ export function maintainCommand(setup: RunbookSetup): Command {
         drainTimeout: number(input, 'drain-timeout'),
         forceAfter: number(input, 'force-after'),
         askAfter: number(input, 'ask-after'),
+        ...hostParametersOf(input),
       };
       return startRunbook(ctx, setup, nodeMaintenance, parameters, input, environment);
     },
