@@ -70,6 +70,7 @@ function schemaOf(kind: OwnKind): Json {
     additionalProperties: true,
   });
   const root = structural(generator.createSchema(kind.interface)) as Json;
+  for (const [path, rules] of Object.entries(kind.rules ?? {})) partOf(root, path)['x-kubernetes-validations'] = rules;
   const properties = root['properties'] as Json;
   const required = ((root['required'] ?? []) as string[]).filter((name) => name === 'spec');
   return {
@@ -84,6 +85,15 @@ function schemaOf(kind: OwnKind): Json {
       ...(properties['status'] === undefined ? {} : { status: properties['status'] }),
     },
   };
+}
+
+/** The schema of a part of an object; a path that leads nowhere is a defect of the table. */
+function partOf(root: Json, path: string): Json {
+  return path.split('.').reduce((part, name) => {
+    const found = (part['properties'] as Readonly<Record<string, Json>> | undefined)?.[name];
+    if (found === undefined) throw new Error(`a rule is for ${path}, which is not in the schema`);
+    return found;
+  }, root);
 }
 
 const kept = new Set([

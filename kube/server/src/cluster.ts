@@ -10,6 +10,7 @@ import type { Attributes, Decision, UserInfo } from '@polyanthus/kube-access/use
 import { createRbacAuthorizer, type RbacAuthorizer } from '@polyanthus/kube-access/rbac';
 import { unverifiedClaims } from '@polyanthus/ground-pki/jwt';
 import { validate } from '@polyanthus/kube-objects/validate';
+import { ruleFaults } from './crd/rules.ts';
 import type { ApiObject, Faults } from './api-object.ts';
 import { isLive } from './access/is-live.ts';
 import { tokenIssuerName, type ClusterIdentity } from './access/identity.ts';
@@ -129,9 +130,11 @@ export class Cluster {
     return definition === undefined ? [] : this.store.range(prefixOf(this.name, definition, namespace)).objects;
   }
 
-  /** Faults by the schema of custom kinds; built-in ones have their own rules. */
+  /** Faults by the schema of custom kinds, and by the rules in it; built-in ones have their own. */
   schemaFaults(definition: ResourceDefinition, after: ApiObject, before: ApiObject | undefined): Faults {
-    return definition.custom ? validate(after, definition.schema, before, { matches }) : [];
+    if (!definition.custom) return [];
+    const faults = validate(after, definition.schema, before, { matches });
+    return [...faults, ...ruleFaults(after, definition.schema, before, faults)];
   }
 
   /** Calls `fn` when the cluster closes; returns how to take it back. */

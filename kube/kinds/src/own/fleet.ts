@@ -65,11 +65,19 @@ export const fleetNamespaces = resourceType<FleetNamespace>(fleetGroup, 'v1', 'n
 /** Gives a user or a group a role in the members: all namespaces of a scope, or the whole of one membership. */
 export interface FleetRoleBinding extends KubeObject {
   readonly spec: {
-    /** Exactly one of both. */
+    /**
+     * Exactly one of scope and membership.
+     * @minLength 1
+     */
     readonly scope?: string;
+    /** @minLength 1 */
     readonly membership?: string;
-    /** Exactly one of both. */
+    /**
+     * Exactly one of user and group.
+     * @minLength 1
+     */
     readonly user?: string;
+    /** @minLength 1 */
     readonly group?: string;
     /** Exactly one of both; `customRole` is a ClusterRole of the member. */
     readonly role: { readonly predefinedRole?: 'ADMIN' | 'EDIT' | 'VIEW'; readonly customRole?: string };

@@ -12,6 +12,8 @@ export interface OwnKind {
   readonly shortNames: readonly string[];
   readonly scope: 'Namespaced' | 'Cluster';
   readonly status: boolean;
+  /** What of an object must hold together, in CEL, by the part of the object (`spec.role`) that is `self`. */
+  readonly rules?: Readonly<Record<string, readonly { readonly rule: string; readonly message: string }[]>>;
   readonly columns: readonly {
     readonly name: string;
     readonly jsonPath: string;
@@ -20,6 +22,10 @@ export interface OwnKind {
   }[];
 }
 
+const exactlyOne = (one: string, other: string) => ({
+  rule: `has(self.${one}) != has(self.${other})`,
+  message: `exactly one of ${one} and ${other} must be given`,
+});
 const age = { name: 'Age', jsonPath: '.metadata.creationTimestamp', type: 'date' } as const;
 const fleet = { group: 'fleet.polyanthus.dev', version: 'v1', source: 'fleet.ts', scope: 'Namespaced' } as const;
 const runbook = {
@@ -81,6 +87,10 @@ export const ownKinds: readonly OwnKind[] = [
     singular: 'rbacrolebinding',
     shortNames: ['rrb'],
     status: true,
+    rules: {
+      spec: [exactlyOne('scope', 'membership'), exactlyOne('user', 'group')],
+      'spec.role': [exactlyOne('predefinedRole', 'customRole')],
+    },
     columns: [
       { name: 'Scope', jsonPath: '.spec.scope', type: 'string' },
       { name: 'Membership', jsonPath: '.spec.membership', type: 'string' },

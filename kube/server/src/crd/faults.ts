@@ -7,7 +7,7 @@ import type { StatusCause } from '@polyanthus/kube-objects/status';
 import { structuralErrors } from '@polyanthus/kube-objects/structural-errors';
 import { listAt, objectAt, textAt, type ApiObject, type Faults } from '../api-object.ts';
 import type { WriteMoment } from '../registry/strategy.ts';
-import { patternFaults } from './patterns.ts';
+import { expressionFaults, patternFaults } from './patterns.ts';
 
 const approval = 'api-approved.kubernetes.io';
 const isProtected = (group: string): boolean => /(^|\.)(k8s|kubernetes)\.io$/.test(group);
@@ -51,7 +51,7 @@ function versionsFaults(spec: JsonObject): Faults {
     const schema = objectAt(version, 'schema')['openAPIV3Schema'];
     const at = versions.length === 1 ? 'spec.validation.openAPIV3Schema' : `${path}.schema.openAPIV3Schema`;
     if (schema === undefined) faults.push(requiredValue(`${path}.schema.openAPIV3Schema`));
-    else faults.push(...structuralErrors(schema, at), ...patternFaults(schema, at));
+    else faults.push(...structuralErrors(schema, at), ...patternFaults(schema, at), ...expressionFaults(schema, at));
   });
   const stored = versions.filter((version) => version['storage'] === true);
   if (stored.length !== 1)

@@ -1,9 +1,35 @@
-/** Patterns of a CRD's schema that are no regular expressions (apiextensions validation.go, in its words). */
+/** Patterns and rules of a CRD's schema that do not compile (apiextensions validation.go, in its words). */
+import { compileExpression } from '@polyanthus/ground-cel/expression';
 import { compilePattern } from '@polyanthus/ground-cel/pattern';
-import { invalidValue } from '@polyanthus/kube-objects/field-errors';
+import { invalidValue, requiredValue } from '@polyanthus/kube-objects/field-errors';
 import { isList, isObject, member } from '@polyanthus/kube-objects/json-value';
-import type { JsonValue } from '@polyanthus/kube-objects/meta';
+import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
 import type { Faults } from '../api-object.ts';
+
+/** One fault a rule that is no expression; what this server does not evaluate is taken, and not evaluated. */
+export function expressionFaults(schema: JsonValue | undefined, path: string): Faults {
+  if (!isObject(schema)) return [];
+  const rules = member(schema, 'x-kubernetes-validations');
+  const own = (isList(rules) ? rules : []).flatMap((rule, index) =>
+    isObject(rule) ? ruleFault(rule, `${path}.x-kubernetes-validations[${index}]`) : [],
+  );
+  return [...own, ...children(schema, path).flatMap(([child, at]) => expressionFaults(child, at))];
+}
+
+function ruleFault(rule: JsonObject, path: string): Faults {
+  const text = member(rule, 'rule');
+  if (typeof text !== 'string' || text.trim() === '') return [requiredValue(`${path}.rule`, 'rule is not specified')];
+  return ['rule', 'messageExpression'].flatMap((key) => {
+    const expression = member(rule, key);
+    if (typeof expression !== 'string' || expression.trim() === '') return [];
+    try {
+      compileExpression(expression, ['self', 'oldSelf']);
+      return [];
+    } catch (error) {
+      return [invalidValue(`${path}.${key}`, rule, (error as Error).message)];
+    }
+  });
+}
 
 /** One fault a pattern; the schema's depth is bounded by that of the body. */
 export function patternFaults(schema: JsonValue | undefined, path: string): Faults {
