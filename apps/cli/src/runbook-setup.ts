@@ -26,6 +26,11 @@ export const runbookSetup: RunbookSetup = {
       : inCluster(ctx, input, environment),
 };
 
+/** Those that were given, as they are typed. */
+function optionsOf(input: CommandInput, names: readonly string[]): string {
+  return names.map((name) => (text(input, name) === undefined ? '' : ` --${name}=${text(input, name) ?? ''}`)).join('');
+}
+
 async function inCluster(ctx: Context, input: CommandInput, environment: CommandEnvironment): Promise<RunPlace> {
   if (text(input, 'membership') !== undefined)
     throw cliErrors.error('UsageError', 'give either --membership or --kubeconfig and --context, not both');
@@ -34,6 +39,8 @@ async function inCluster(ctx: Context, input: CommandInput, environment: Command
     runsClient: memberClient,
     namespace: runsNamespace,
     membership: undefined,
+    again: optionsOf(input, ['kubeconfig', 'context']),
+    hub: false,
     clusterClient: () => Promise.resolve(memberClient),
     prepare: (inner) => ensureRunKinds(inner, memberClient, runsNamespace),
   };
@@ -45,6 +52,8 @@ async function inHub(ctx: Context, input: CommandInput, environment: CommandEnvi
     runsClient: hub.hubClient,
     namespace: hub.fleet,
     membership: text(input, 'membership'),
+    again: optionsOf(input, ['hub-kubeconfig', 'hub-context', 'fleet']),
+    hub: true,
     clusterClient: async (inner, membership) => {
       if (membership === undefined)
         throw cliErrors.error('UsageError', 'which cluster? give --membership, or --kubeconfig or --context');

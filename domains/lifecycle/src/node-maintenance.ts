@@ -283,6 +283,7 @@ export function nodeMaintenanceOn(open: OpenHost): Runbook {
     id: 'node-maintenance',
     version: '2',
     title: 'Empty nodes for maintenance and take them back',
+    hostsParameter: 'run',
     parameters,
     targets,
     stages: [

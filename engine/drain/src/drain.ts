@@ -3,7 +3,7 @@
  * eviction names the pod's uid, so that a successor of the same name is never hit.
  */
 import { sleep, throwIfCancelled, type Context } from '@polyanthus/ground-base/context';
-import type { KubeClient } from '@polyanthus/kube-client/client';
+import type { DeleteOptions, KubeClient } from '@polyanthus/kube-client/client';
 import { nodes, pods, type Node, type Pod } from '@polyanthus/kube-kinds/core';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import { resourceType } from '@polyanthus/kube-objects/resource';
@@ -22,14 +22,25 @@ export interface DrainOptions {
   readonly timeoutMs: number;
   /** Between two tries of a pod whose budget said no; kubectl's is 5 s. */
   readonly retryMs: number;
+  /** Asked after each refusal: whether to overrule the budget by deleting the pod. Absent: never. */
+  readonly overrule?: (ctx: Context, refused: RefusedPod) => Promise<boolean>;
   readonly onEvent?: (event: DrainEvent) => void;
+}
+
+/** A pod that may not be evicted now. */
+export interface RefusedPod {
+  readonly pod: string;
+  /** The API server's words: they name the budget. */
+  readonly refusal: string;
+  /** Since its first eviction was tried. */
+  readonly waitedMs: number;
 }
 
 /** What happened to a pod, as it happens. */
 export interface DrainEvent {
-  readonly kind: 'evicting' | 'blocked' | 'gone';
+  readonly kind: 'evicting' | 'blocked' | 'overruled' | 'refused' | 'gone';
   readonly pod: string;
-  /** The API server's words for `blocked`: it names the budget. */
+  /** The API server's words: for `blocked` with the budget's name, for `refused` why it never will. */
   readonly message?: string;
 }
 
@@ -101,7 +112,10 @@ export async function drainNode(ctx: Context, options: DrainOptions): Promise<Dr
     for (let pod = waiting.shift(); pod !== undefined; pod = waiting.shift())
       blockedTimes += await evictAndWait(ctx, options, pod, deadlineMs);
   };
-  await Promise.all(Array.from({ length: Math.min(parallelMax, waiting.length) }, work));
+  // To the end of every one of them: nothing is evicted any more once a drain is said to have failed.
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(parallelMax, waiting.length) }, work));
+  const failed = ends.find((end) => end.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
   return { evicted, kept: verdicts.filter((one) => !one.evict), blockedTimes };
 }
 
@@ -110,6 +124,7 @@ const nameOf = (pod: KubeObject): string => `${pod.metadata.namespace ?? ''}/${p
 /** Answers how often a budget said no. */
 async function evictAndWait(ctx: Context, options: DrainOptions, pod: Pod, deadlineMs: number): Promise<number> {
   let blocked = 0;
+  const beganMs = ctx.clock.monotonic();
   options.onEvent?.({ kind: 'evicting', pod: nameOf(pod) });
   for (;;) {
     throwIfCancelled(ctx);
@@ -117,6 +132,12 @@ async function evictAndWait(ctx: Context, options: DrainOptions, pod: Pod, deadl
     if (refusal === undefined) break;
     blocked += 1;
     options.onEvent?.({ kind: 'blocked', pod: nameOf(pod), message: refusal });
+    const waitedMs = ctx.clock.monotonic() - beganMs;
+    if ((await options.overrule?.(ctx, { pod: nameOf(pod), refusal, waitedMs })) === true) {
+      options.onEvent?.({ kind: 'overruled', pod: nameOf(pod), message: refusal });
+      await deletePod(ctx, options, pod);
+      break;
+    }
     if (ctx.clock.monotonic() + options.retryMs > deadlineMs)
       throw drainErrors.error(
         'DrainBlocked',
@@ -129,13 +150,26 @@ async function evictAndWait(ctx: Context, options: DrainOptions, pod: Pod, deadl
   return blocked;
 }
 
+function deleteOptionsOf({ gracePeriodSeconds }: DrainOptions, { metadata }: Pod): DeleteOptions {
+  return {
+    preconditions: { uid: metadata.uid ?? '' },
+    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+  };
+}
+
+async function deletePod(ctx: Context, options: DrainOptions, pod: Pod): Promise<void> {
+  const { name = '', namespace } = pod.metadata;
+  try {
+    await options.client.delete(ctx, pods, { namespace, name }, deleteOptionsOf(options, pod));
+  } catch (error) {
+    if (!isStatus(error, 'NotFound') && !isStatus(error, 'Conflict')) throw error;
+  }
+}
+
 /** Undefined when it is under way or gone; the server's words when it may succeed later. */
 async function evictOnce(ctx: Context, options: DrainOptions, pod: Pod): Promise<string | undefined> {
-  const { name = '', namespace, uid } = pod.metadata;
-  const deleteOptions = {
-    preconditions: { uid },
-    ...(options.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: options.gracePeriodSeconds }),
-  };
+  const { name = '', namespace } = pod.metadata;
+  const deleteOptions = deleteOptionsOf(options, pod);
   try {
     await options.client.createAt(ctx, pods, { namespace, name }, 'eviction', {
       apiVersion: 'policy/v1',
@@ -146,13 +180,21 @@ async function evictOnce(ctx: Context, options: DrainOptions, pod: Pod): Promise
     return undefined;
   } catch (error) {
     if (isStatus(error, 'NotFound') || isStatus(error, 'Conflict')) return undefined;
-    if (isStatus(error, 'TooManyRequests')) return (error as Error).message;
+    if (error instanceof StatusError && error.code === 'TooManyRequests') return wordsOf(error);
     if (error instanceof StatusError && inTerminatingNamespace(error))
       return pod.metadata.deletionTimestamp === undefined ? error.message : undefined;
+    const message = error instanceof Error ? error.message : String(error);
+    options.onEvent?.({ kind: 'refused', pod: nameOf(pod), message });
     throw drainErrors.error('EvictionRefused', `node ${options.node}: pod ${nameOf(pod)} was not evicted`, {
       cause: error,
     });
   }
+}
+
+/** The message, and the causes, which alone name the budget. */
+function wordsOf({ message, status }: StatusError): string {
+  const causes = (status.details?.causes ?? []).map((cause) => cause.message ?? '');
+  return [message, ...causes].filter((text) => text !== '').join(' ');
 }
 
 /** An eviction in a namespace that is being deleted is refused; the pod goes with its namespace. */

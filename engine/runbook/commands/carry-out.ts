@@ -1,11 +1,11 @@
 /** Carrying a run out in the foreground: executor, log file and progress together. */
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { withCancel, type Context } from '@polyanthus/ground-base/context';
 import { nameSuffix, systemRandom } from '@polyanthus/ground-base/random';
 import type { CommandEnvironment, CommandInput } from '@polyanthus/ground-cli-kit/command';
-import { flag, text } from '@polyanthus/ground-cli-kit/input';
+import { flag, number, text } from '@polyanthus/ground-cli-kit/input';
 import { runs, type Run, type RunPhase } from '@polyanthus/kube-kinds/own/runbook';
 import { runbookErrors } from '../src/errors.ts';
 import { executeRun } from '../src/executor.ts';
@@ -13,7 +13,10 @@ import { explain } from '../src/explain.ts';
 import type { Runbook } from '../src/runbook.ts';
 import { createRun, prepareRun } from '../src/start.ts';
 import { follow } from './follow.ts';
+import { goodbye } from './goodbye.ts';
+import { handedOver, tellHandover } from './hand-over.ts';
 import type { RunbookSetup, RunPlace } from './place.ts';
+import { logTo } from './run-log.ts';
 
 /** Works on a run until it stops. Throws RunStopped when it stops in another phase than one of `wanted`. */
 export async function carryOut(
@@ -29,6 +32,8 @@ export async function carryOut(
   const log = join('polyanthus-runs', `${name}.log`);
   mkdirSync(dirname(log), { recursive: true });
   io.err(`log: ${log} (tail -f ${log})\n`);
+  const write = logTo(log, io);
+  let handing: Promise<void> | undefined;
   const { ctx: working, cancel } = withCancel(ctx);
   const executing = executeRun(working, {
     runsClient: place.runsClient,
@@ -38,16 +43,21 @@ export async function carryOut(
     runbooks: setup.runbooks,
     identity: `${hostname()}_${systemRandom.uuid()}`,
     random: systemRandom,
-    onEvent: (event) => appendFileSync(log, `${JSON.stringify(event)}\n`),
+    onEvent: (event) => {
+      write(event);
+      // Not before this program has the run: the hub would begin at once.
+      if (event.event === 'taken') handing ??= tellHandover(working, place, run, setup.runbooks, io);
+    },
   });
   try {
     const [ended] = await Promise.all([executing, follow(working, place, name, io)]);
     return judge(ended, wanted);
   } catch (error) {
-    if (ctx.signal.aborted) io.err(`go on where it stopped: polyanthus runbook resume ${name}\n`);
+    if (ctx.signal.aborted) io.err(await goodbye(ctx, place, name));
     throw error;
   } finally {
     cancel();
+    await handing;
     await executing.catch(() => undefined);
   }
 }
@@ -79,14 +89,18 @@ export async function startRunbook(
   environment.io.err(`${explain(runbook, prepared)}\n`);
   await place.prepare(ctx);
   const name = text(input, 'name') ?? `${runbook.id}-${nameSuffix(systemRandom)}`;
-  await createRun(ctx, place.runsClient, { namespace: place.namespace, name }, prepared.spec);
+  const run = await createRun(ctx, place.runsClient, { namespace: place.namespace, name }, prepared.spec);
   environment.io.out(`${name}\n`);
-  if (flag(input, 'detach')) return 0;
+  if (flag(input, 'detach')) {
+    environment.io.err(await handedOver(ctx, place, run, setup.runbooks));
+    return 0;
+  }
   return carryOut(ctx, setup, place, name, environment, ['Succeeded']);
 }
 
 function onRedOf(input: CommandInput): NonNullable<Run['spec']['onRed']> {
   const policy = (text(input, 'on-red') ?? 'stop') as 'stop' | 'retry' | 'undo';
   const undoTo = text(input, 'undo-to');
-  return { policy, ...(undoTo === undefined ? {} : { undoTo }) };
+  const rounds = number(input, 'rounds');
+  return { policy, ...(undoTo === undefined ? {} : { undoTo }), ...(rounds === undefined ? {} : { rounds }) };
 }

@@ -1,31 +1,95 @@
-/** Showing a run as it goes: one line for each step that changed, until the run stops. */
+/** Showing a run as it goes, until it stops: on a terminal what is under way is redrawn, elsewhere plain lines follow. */
 import { sleep, type Context } from '@polyanthus/ground-base/context';
+import { humanDuration } from '@polyanthus/ground-cli-kit/duration';
 import type { Io } from '@polyanthus/ground-cli-kit/io';
 import type { Run, RunStep } from '@polyanthus/kube-kinds/own/runbook';
+import { parseKubeTime } from '@polyanthus/kube-runtime/times';
 import { hasWork } from '../src/executor.ts';
 import { readRun } from '../src/report.ts';
 import type { RunPlace } from './place.ts';
 
 const lookMs = 1000;
+const lookShare = 10;
+/** Steps under way that a terminal shows; the others are counted. */
+const livelyMax = 8;
 
 /** Prints to stderr until the run has stopped; answers it as it stands then. */
 export async function follow(ctx: Context, place: RunPlace, name: string, io: Io): Promise<Run> {
-  const shown = new Map<string, string>();
-  let phase = '';
+  const view = io.terminal ? new TerminalView(io) : new PlainView(io);
   for (;;) {
+    const beganMs = ctx.clock.monotonic();
     const { run, steps } = await readRun(ctx, place.runsClient, { namespace: place.namespace, name });
+    view.show(run, steps, ctx.clock.now());
+    if (!hasWork(run)) return run;
+    // A run of thousands of steps is read less often, so that looking stays a small part of the work.
+    await sleep(ctx, Math.max(lookMs, lookShare * (ctx.clock.monotonic() - beganMs)));
+  }
+}
+
+/** One line for each step that changed, and one for each change of the run. */
+class PlainView {
+  readonly #io: Io;
+  readonly #shown = new Map<string, string>();
+  #phase = '';
+
+  constructor(io: Io) {
+    this.#io = io;
+  }
+
+  show(run: Run, steps: readonly RunStep[]): void {
     for (const step of steps) {
       const line = lineOf(step);
-      if (line === undefined || shown.get(step.metadata.name ?? '') === line) continue;
-      shown.set(step.metadata.name ?? '', line);
-      io.err(`${line}\n`);
+      if (line === undefined || this.#shown.get(step.metadata.name ?? '') === line) continue;
+      this.#shown.set(step.metadata.name ?? '', line);
+      this.#io.err(`${line}\n`);
     }
-    const now = phaseLine(run, steps.length);
-    if (now !== phase) io.err(`${now}\n`);
-    phase = now;
-    if (!hasWork(run)) return run;
-    await sleep(ctx, lookMs);
+    const phase = phaseLine(run, steps.length);
+    if (phase !== this.#phase) this.#io.err(`${phase}\n`);
+    this.#phase = phase;
   }
+}
+
+const wrapOff = '\u001b[?7l';
+const wrapOn = '\u001b[?7h';
+
+/** What ended scrolls away; below it the steps under way with their times and the run itself, drawn anew each time. */
+class TerminalView {
+  readonly #io: Io;
+  readonly #shown = new Map<string, string>();
+  #drawn = 0;
+
+  constructor(io: Io) {
+    this.#io = io;
+  }
+
+  show(run: Run, steps: readonly RunStep[], nowMs: number): void {
+    const ended: string[] = [];
+    const lively: string[] = [];
+    for (const step of steps) {
+      const line = lineOf(step);
+      if (line === undefined) continue;
+      if (underWay.has(step.status?.state ?? '')) lively.push(`${line}${sinceText(step, nowMs)}`);
+      else if (this.#shown.get(step.metadata.name ?? '') !== line) {
+        this.#shown.set(step.metadata.name ?? '', line);
+        ended.push(line);
+      }
+    }
+    const more = lively.length > livelyMax ? [`… and ${lively.length - livelyMax} more`] : [];
+    const block = [...lively.slice(0, livelyMax), ...more, phaseLine(run, steps.length)];
+    const up = this.#drawn === 0 ? '' : `\u001b[${this.#drawn}F`;
+    const lines = ended.map((line) => `${line}\n`).join('');
+    // A line that wraps would count twice when the cursor goes up again.
+    this.#io.err(`${up}\u001b[J${lines}${wrapOff}${block.map((line) => `${line}\n`).join('')}${wrapOn}`);
+    this.#drawn = block.length;
+  }
+}
+
+const underWay: ReadonlySet<string> = new Set(['Intended', 'Acted', 'UndoIntended', 'UndoActed']);
+
+function sinceText({ status = {} }: RunStep, nowMs: number): string {
+  const undoing = status.state === 'UndoIntended' || status.state === 'UndoActed';
+  const sinceMs = parseKubeTime(undoing ? status.undo?.intentAt : status.intentAt);
+  return sinceMs === undefined ? '' : ` (${humanDuration(Math.max(0, nowMs - sinceMs))})`;
 }
 
 const marks: Readonly<Record<string, string>> = {
@@ -53,8 +117,6 @@ function phaseLine(run: Run, total: number): string {
   const { phase = 'Pending', steps, waitingFor = [], message = '' } = run.status ?? {};
   const name = run.metadata.name ?? '';
   const waits =
-    phase === 'Waiting' && waitingFor.length > 0
-      ? `; approve with: polyanthus runbook approve ${name} --step ${waitingFor[0] ?? ''}`
-      : '';
+    waitingFor.length > 0 ? `; approve with: polyanthus runbook approve ${name} --step ${waitingFor[0] ?? ''}` : '';
   return `run ${name}: ${phase}, ${steps?.proven ?? 0} of ${total} steps proven${waits}${message === '' ? '' : `; ${message}`}`;
 }

@@ -11,8 +11,12 @@ export interface RunPlace {
   readonly namespace: string;
   /** The member named on the command line; absent: the cluster that holds the runs. */
   readonly membership: string | undefined;
+  /** The options that lead here again, each with a space before it: for what the user is told to type. */
+  readonly again: string;
   /** The cluster of a run; absent: the one that holds the runs. */
   clusterClient(ctx: Context, membership: string | undefined): Promise<KubeClient>;
+  /** Whether a hub may carry runs on that were handed over to it. */
+  readonly hub: boolean;
   /** Before the first Run is made: kinds and namespace. */
   prepare(ctx: Context): Promise<void>;
 }

@@ -29,6 +29,8 @@ const commands = runbookCommands({
       runsClient: world.client,
       namespace: testNamespace,
       membership: undefined,
+      again: '',
+      hub: false,
       clusterClient: () => Promise.resolve(world.client),
       prepare: () => Promise.resolve(),
     }),

@@ -1,5 +1,6 @@
 /** `polyanthus runbook list|explain|start|watch|pause|resume|approve|abort|undo|report`, for the runbooks of a program. */
 import { writeFile } from 'node:fs/promises';
+import type { Context } from '@polyanthus/ground-base/context';
 import type { Command, CommandHandler, OptionSpec } from '@polyanthus/ground-cli-kit/command';
 import { humanDuration, parseDurationMs } from '@polyanthus/ground-cli-kit/duration';
 import { argument, flag, requiredText, text, texts } from '@polyanthus/ground-cli-kit/input';
@@ -10,11 +11,11 @@ import { explain } from '../src/explain.ts';
 import { parametersFromTexts } from '../src/parameters.ts';
 import { readRun, reportMarkdown, reportOf } from '../src/report.ts';
 import { requestOf, type RunRequest } from '../src/requests.ts';
-import { findRunbook } from '../src/runbooks.ts';
+import { findRunbook, refuseUnapprovable, unknownStep } from '../src/runbooks.ts';
 import { prepareRun } from '../src/start.ts';
 import { carryOut, startRunbook } from './carry-out.ts';
 import { follow } from './follow.ts';
-import type { RunbookSetup } from './place.ts';
+import type { RunbookSetup, RunPlace } from './place.ts';
 
 /** Options of every command that makes a Run. */
 export const startOptions: readonly OptionSpec[] = [
@@ -31,6 +32,7 @@ export const startOptions: readonly OptionSpec[] = [
     default: 'stop',
     help: 'what to do when a step is red for good',
   },
+  { name: 'rounds', kind: 'integer', value: 'N', help: 'for --on-red=retry: how often at most; the default is 3' },
   { name: 'undo-to', kind: 'string', value: 'STEP', help: 'for --on-red=undo: the last step that stays' },
   { name: 'detach', kind: 'boolean', help: 'only make the run; carry it out later with resume' },
 ];
@@ -48,11 +50,34 @@ const detachOption: OptionSpec = {
   kind: 'boolean',
   help: 'only ask; leave it to an executor that runs',
 };
-const runArgument = { name: 'RUN', help: 'name of the run' };
-const runbookArgument = { name: 'RUNBOOK', help: 'name of the runbook' };
+const runArgument = { name: 'RUN', help: 'name of the run', complete: 'runs' };
+const runbookArgument = { name: 'RUNBOOK', help: 'name of the runbook', complete: 'runbooks' };
+
+/** Candidates for the arguments of all commands. */
+function completers(setup: RunbookSetup): NonNullable<Command['complete']> {
+  return {
+    runbooks: () => Promise.resolve(setup.runbooks.map((one) => one.id)),
+    runs: async (ctx, environment) => {
+      const fleet = environment.env['POLYANTHUS_FLEET'];
+      const options = fleet === undefined ? {} : { fleet };
+      const place = await setup.open(ctx, { options, args: [], rest: [] }, environment);
+      const { items } = await place.runsClient.listAll(ctx, runs, { namespace: place.namespace });
+      return items.map((run) => run.metadata.name ?? '');
+    },
+  };
+}
+
+/** The last sentence of every command that waits for a run. */
+const codes =
+  'Exit codes: 0 it ended as asked, 1 it stopped in another phase or an error kept it from going on, 2 wrong use, 130 Ctrl-C.';
 
 /** The group's commands by name. */
 export function runbookCommands(setup: RunbookSetup): Readonly<Record<string, Command>> {
+  const complete = completers(setup);
+  return Object.fromEntries(Object.entries(plainCommands(setup)).map(([name, one]) => [name, { ...one, complete }]));
+}
+
+function plainCommands(setup: RunbookSetup): Readonly<Record<string, Command>> {
   return {
     list: listCommand(setup),
     explain: explainCommand(setup),
@@ -130,8 +155,7 @@ function explainCommand(setup: RunbookSetup): Command {
 function startCommand(setup: RunbookSetup): Command {
   return {
     summary: 'Start a runbook and carry it out here',
-    description:
-      'Prints the plan first. Ctrl-C stops between two steps or in the middle of one: `polyanthus runbook resume` goes on, here or elsewhere.',
+    description: `Prints the plan first. Every event is a line of JSON in polyanthus-runs/RUN.log of the working directory. Ctrl-C stops between two steps or in the middle of one, and says what goes on: \`polyanthus runbook resume\` goes on, here or elsewhere. ${codes}`,
     args: [runbookArgument],
     options: [...setup.options, parameterOption, ...startOptions],
     examples: ['polyanthus runbook start node-maintenance -p nodes=n1,n2 -p window=2 --membership=edge-1'],
@@ -147,6 +171,7 @@ function startCommand(setup: RunbookSetup): Command {
 function watchCommand(setup: RunbookSetup): Command {
   return {
     summary: 'Follow a run until it stops',
+    description: `On a terminal what is under way is redrawn; elsewhere each change is a plain line. ${codes.replace('it ended as asked', 'it succeeded')}`,
     args: [runArgument],
     options: setup.options,
     run: async (ctx, input, environment) => {
@@ -190,6 +215,25 @@ function reportCommand(setup: RunbookSetup): Command {
   };
 }
 
+/** Refuses what this program knows to be of no effect: a step that is not there must not undo everything. */
+async function askFor(
+  ctx: Context,
+  setup: RunbookSetup,
+  place: RunPlace,
+  name: string,
+  request: RunRequest,
+): Promise<void> {
+  const key = { namespace: place.namespace, name };
+  const { spec } = await place.runsClient.get(ctx, runs, key);
+  const runbook = setup.runbooks.find((one) => one.id === spec.runbook);
+  if (runbook !== undefined) {
+    if (request.kind === 'approve') refuseUnapprovable(runbook, request.steps);
+    const unknown = request.kind === 'undo' ? unknownStep(runbook, request.to) : undefined;
+    if (unknown !== undefined) throw unknown;
+  }
+  await requestOf(ctx, place.runsClient, key, request);
+}
+
 type MakeRequest = (input: Parameters<CommandHandler>[1]) => RunRequest;
 
 /** Only asks. */
@@ -205,8 +249,7 @@ function requestCommand(
     options: [...setup.options, ...options],
     run: async (ctx, input, environment) => {
       const place = await setup.open(ctx, input, environment);
-      const key = { namespace: place.namespace, name: argument(input, 0) };
-      await requestOf(ctx, place.runsClient, key, make(input));
+      await askFor(ctx, setup, place, argument(input, 0), make(input));
       return 0;
     },
   };
@@ -222,12 +265,13 @@ function workCommand(
 ): Command {
   return {
     summary,
+    description: `Another executor that works on the run does it; where there is none, this one does. ${codes}`,
     args: [runArgument],
     options: [...setup.options, ...options, detachOption],
     run: async (ctx, input, environment) => {
       const place = await setup.open(ctx, input, environment);
       const name = argument(input, 0);
-      await requestOf(ctx, place.runsClient, { namespace: place.namespace, name }, make(input));
+      await askFor(ctx, setup, place, name, make(input));
       return flag(input, 'detach') ? 0 : carryOut(ctx, setup, place, name, environment, wanted);
     },
   };

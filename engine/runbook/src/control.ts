@@ -4,6 +4,7 @@ import { baseErrors } from '@polyanthus/ground-base/errors';
 import type { Run, RunPhase } from '@polyanthus/kube-kinds/own/runbook';
 import { stateOf, type RunHandle, type StepRecord } from './handle.ts';
 import { stepKey } from './plan.ts';
+import { isApproved } from './questions.ts';
 
 /** Between two looks at the run. */
 export const controlMs = 2000;
@@ -74,7 +75,7 @@ export class Control {
     this.#waiting.add(key);
     this.#active -= 1;
     try {
-      while (!isApproved(this.#handle.run, record)) await sleep(ctx, controlMs);
+      while (!isApproved(this.#handle.run, key)) await sleep(ctx, controlMs);
     } finally {
       this.#active += 1;
       this.#waiting.delete(key);
@@ -99,7 +100,8 @@ export class Control {
 
   /** Writes counts and phase when they changed. */
   async summarize(ctx: Context): Promise<void> {
-    const { records } = this.#handle;
+    const { records, questions } = this.#handle;
+    const waiting = [...this.#waiting, ...questions].sort();
     await this.#handle.updateRun(ctx, (status) => {
       const paused = this.#handle.run.spec.paused === true && this.#active === 0;
       const phase: RunPhase =
@@ -107,17 +109,12 @@ export class Control {
           ? 'Undoing'
           : paused
             ? 'Paused'
-            : this.#active === 0 && this.#waiting.size > 0
+            : this.#active <= questions.size && waiting.length > 0
               ? 'Waiting'
               : 'Running';
-      return { phase, steps: countOf(records), waitingFor: [...this.#waiting].sort().slice(0, waitingMax) };
+      return { phase, steps: countOf(records), waitingFor: waiting.slice(0, waitingMax) };
     });
   }
-}
-
-function isApproved(run: Run, record: StepRecord): boolean {
-  const approvals = run.spec.approvals ?? [];
-  return approvals.includes(record.definition.id) || approvals.includes(stepKey(record));
 }
 
 /** How many steps stand where. */

@@ -9,7 +9,8 @@ export function digestOf(runbook: Runbook): string {
     .digest('hex');
 }
 
-function sorted(value: unknown): unknown {
+/** Keys in order, functions left out: what is the same gives the same JSON. */
+export function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(

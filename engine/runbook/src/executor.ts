@@ -18,7 +18,7 @@ import { isTransient, textOf } from './failures.ts';
 import { isTouched, type RunEvent, type RunHandle } from './handle.ts';
 import { readParameters } from './parameters.ts';
 import type { Runbook } from './runbook.ts';
-import { findRunbook } from './runbooks.ts';
+import { findRunbook, unknownStep } from './runbooks.ts';
 import { recordsAfter, runSession, type Outcome } from './session.ts';
 import { needsAsking, refuseOtherEdition, resetRed, serveResume, takeOver } from './takeover.ts';
 
@@ -153,7 +153,7 @@ async function decide(
 /** Turns back as asked; where there is no way back, the run stays what it was, and says so. */
 async function serveUndo(ctx: Context, handle: RunHandle, before: RunPhase | undefined): Promise<Run | undefined> {
   const { to, number = 0 } = handle.run.spec.undo ?? {};
-  const refusal = beyondReturn(handle, recordsAfter(handle, to));
+  const refusal = unknownStep(handle.options.runbook, to) ?? beyondReturn(handle, recordsAfter(handle, to));
   if (refusal === undefined) {
     await turnBack(ctx, handle, to, { undos: number, message: '' });
     return undefined;

@@ -65,6 +65,8 @@ function stepLines(step: StepDefinition, place: number, parameters: ParameterVal
   switch (step.kind) {
     case 'approval':
       return [title, `     waits for: polyanthus runbook approve RUN --step ${step.id}`];
+    case 'wait':
+      return [title, `     lets ${deadline(step.duration, parameters)} pass`];
     case 'check':
       return [
         title,
@@ -84,12 +86,20 @@ function actionLines(step: ActionStep, parameters: ParameterValues | undefined):
   return [
     `     touches: ${step.touches}`,
     `     proof: ${step.proof.sentence} (within ${deadline(step.deadline, parameters)}, ${tries}${holds})`,
+    ...questionLines(step, parameters),
     `     undo: ${undoText(step)}`,
   ];
 }
 
+function questionLines({ question }: ActionStep, parameters: ParameterValues | undefined): readonly string[] {
+  if (question === undefined || (parameters !== undefined && parameters[question.parameter] === undefined)) return [];
+  const after = parameters === undefined ? `where ${question.parameter} is set` : 'when it is blocked';
+  return [`     may ask: ${question.title} (${after}): polyanthus runbook approve RUN --step ${question.id}`];
+}
+
 function undoText(step: ActionStep): string {
-  if (step.undo === 'point-of-no-return') return 'none: POINT OF NO RETURN';
+  if (step.undo === 'point-of-no-return')
+    return 'none: POINT OF NO RETURN; when it is begun, the run cannot be taken back to before it';
   return hasUndo(step) ? step.undo.title : (step.undo as { readonly nothing: string }).nothing;
 }
 

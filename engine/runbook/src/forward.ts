@@ -4,12 +4,13 @@
  */
 import { sleep, withTimeout, type Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
-import { kubeMicroTime } from '@polyanthus/kube-runtime/times';
+import { kubeMicroTime, parseKubeTime } from '@polyanthus/kube-runtime/times';
 import { runbookErrors } from './errors.ts';
 import { isTransient, redText, textOf } from './failures.ts';
 import { isTouched, stateOf, type RunHandle, type StepRecord } from './handle.ts';
 import { stepKey } from './plan.ts';
-import { numberOf, type ActionStep, type CheckStep, type StepScope, type Verdict } from './runbook.ts';
+import { questionKey } from './questions.ts';
+import { numberOf, type ActionStep, type CheckStep, type StepScope, type Verdict, type WaitStep } from './runbook.ts';
 import { scopeOf } from './scope.ts';
 
 /** Between two looks. */
@@ -39,6 +40,7 @@ export async function stepForward(
   }
   try {
     if (definition.kind === 'check') await check(ctx, handle, record, definition);
+    else if (definition.kind === 'wait') await wait(ctx, handle, record, definition);
     else await action(ctx, handle, record, definition);
   } catch (error) {
     if (ctx.signal.aborted || hasCode(error, 'RunTakenOver')) throw error;
@@ -71,6 +73,17 @@ async function check(ctx: Context, handle: RunHandle, record: StepRecord, step: 
   const verdict = await untilSo(ctx, deadlineMs, () => step.proof.observe(ctx, scope));
   if (!verdict.ok) throw notProven(record, verdict);
   await proven(ctx, handle, record, verdict.evidence);
+}
+
+/** Within one executor by its monotonic clock; what earlier ones waited is told by the wall clock alone. */
+async function wait(ctx: Context, handle: RunHandle, record: StepRecord, step: WaitStep): Promise<void> {
+  const durationMs = numberOf(step.duration, handle.options.parameters);
+  if (stateOf(record) !== 'Intended')
+    await handle.store(ctx, record, { state: 'Intended', attempt: 1, intentAt: kubeMicroTime(ctx.clock.now()) });
+  const sinceMs = parseKubeTime(record.object.status?.intentAt) ?? ctx.clock.now();
+  const waitedMs = Math.max(0, ctx.clock.now() - sinceMs);
+  await sleep(ctx, Math.max(0, durationMs - waitedMs));
+  await proven(ctx, handle, record, `waited since ${record.object.status?.intentAt ?? ''}`);
 }
 
 async function action(ctx: Context, handle: RunHandle, record: StepRecord, step: ActionStep): Promise<void> {
@@ -135,9 +148,13 @@ async function attempt(ctx: Context, handle: RunHandle, record: StepRecord, step
     before,
     message: undefined,
   });
-  await withTimeout(ctx, timeoutMs, `step ${stepKey(record)}`, (inner) =>
-    patiently(inner, deadlineMs, () => step.act(inner, scopeOf(inner, handle, record))),
-  );
+  try {
+    await withTimeout(ctx, timeoutMs, `step ${stepKey(record)}`, (inner) =>
+      patiently(inner, deadlineMs, () => step.act(inner, scopeOf(inner, handle, record))),
+    );
+  } finally {
+    handle.questions.delete(questionKey(record) ?? '');
+  }
   const mark = await patiently(ctx, deadlineMs, () => step.mark?.(ctx, scope));
   await handle.store(ctx, record, { state: 'Acted', actedAt: kubeMicroTime(ctx.clock.now()), mark });
   const fresh = scopeOf(ctx, handle, record, mark);

@@ -44,6 +44,12 @@ export interface HandleOptions {
 }
 
 const retryMs = 1000;
+/** An answer that took longer may be older than a takeover, which is possible 15 s after the last renewal of the Lease. */
+const freshMs = 5000;
+const freshLooks = 3;
+/** Late writes that a Run names; more are counted. */
+const lateMax = 20;
+const lateConflictsMax = 20;
 
 /** The state of a step; Pending before anything was written. */
 export const stateOf = (record: StepRecord): NonNullable<StepStatus['state']> =>
@@ -60,6 +66,8 @@ export class RunHandle {
   run: Run;
   /** By lane, in the order of the plan. */
   readonly records: StepRecord[] = [];
+  /** Questions that wait for an answer, by the key that approves them. */
+  readonly questions = new Set<string>();
 
   constructor(run: Run, options: HandleOptions) {
     this.run = run;
@@ -85,8 +93,19 @@ export class RunHandle {
     });
   }
 
-  /** Reads the run uncached. Throws RunTakenOver when it is no longer this executor's. */
+  /**
+   * Reads the run uncached. Throws RunTakenOver when it is no longer this executor's. An answer that was long on its way,
+   * because this process stood still for instance, is not believed.
+   */
   async guard(ctx: Context): Promise<Run> {
+    for (let left = freshLooks; ; left--) {
+      const beganMs = ctx.clock.monotonic();
+      const live = await this.#look(ctx);
+      if (ctx.clock.monotonic() - beganMs < freshMs || left === 0) return live;
+    }
+  }
+
+  async #look(ctx: Context): Promise<Run> {
     const { name = '', namespace, uid } = this.run.metadata;
     let live: Run;
     try {
@@ -100,6 +119,26 @@ export class RunHandle {
       throw this.#takenOver(`${live.status?.holder ?? 'another'} holds it with epoch ${live.status?.epoch ?? 0}`);
     this.run = live;
     return live;
+  }
+
+  /** Tells the run, which another executor has taken over, of a write that was decided before and carried out after that. */
+  async noteLate(ctx: Context, record: StepRecord, what: string): Promise<void> {
+    const { name = '', namespace, uid } = this.run.metadata;
+    const write = { epoch: this.epoch, at: kubeMicroTime(ctx.clock.now()), step: stepKey(record), what };
+    this.emit(ctx, 'late', { record, message: what });
+    for (let left = lateConflictsMax; ; left--) {
+      const live = await this.#patiently(ctx, () => this.options.runsClient.get(ctx, runs, { namespace, name }));
+      if (live.metadata.uid !== uid) return;
+      const { count = 0, writes = [] } = live.status?.late ?? {};
+      const late = { count: count + 1, writes: [...writes, write].slice(-lateMax) };
+      try {
+        const told = { ...live, status: { ...live.status, late } };
+        await this.#patiently(ctx, () => this.options.runsClient.update(ctx, runs, told, { subresource: 'status' }));
+        return;
+      } catch (error) {
+        if (!isStatus(error, 'Conflict') || left === 0) throw error;
+      }
+    }
   }
 
   /** Changes the run's status, and nothing when nothing is different. Errors: RunTakenOver. */

@@ -9,6 +9,8 @@ export interface ParameterSpec {
   readonly required?: boolean;
   readonly default?: ParameterValue;
   readonly choices?: readonly string[];
+  /** Characters of a text, or of each entry of a list, at most; 1024 where absent. */
+  readonly maximumLength?: number;
   readonly minimum?: number;
   readonly maximum?: number;
 }
@@ -21,6 +23,9 @@ export type ParameterValues = Readonly<Record<string, ParameterValue>>;
 
 /** Entries of a list parameter at most. */
 const listMax = 5000;
+const lengthMax = 1024;
+/** Problems that a message names. */
+const problemsMax = 20;
 
 /** Checks `given` against the schema and fills in defaults. Throws RunParameterInvalid, which names all that is wrong. */
 export function readParameters(
@@ -31,7 +36,7 @@ export function readParameters(
   const known = new Set(schema.map((one) => one.name));
   const problems = Object.keys(given)
     .filter((name) => !known.has(name))
-    .map((name) => `${name}: there is no such parameter`);
+    .map((name) => `${name.slice(0, 64)}: there is no such parameter`);
   const values: Record<string, ParameterValue> = {};
   for (const spec of schema) {
     const value = given[spec.name] ?? spec.default;
@@ -44,7 +49,10 @@ export function readParameters(
     else problems.push(`${spec.name}: ${problem}`);
   }
   if (problems.length > 0)
-    throw runbookErrors.error('RunParameterInvalid', `runbook ${runbook}: ${problems.join('; ')}`);
+    throw runbookErrors.error(
+      'RunParameterInvalid',
+      `runbook ${runbook}: ${problems.slice(0, problemsMax).join('; ')}`,
+    );
   return values;
 }
 
@@ -52,6 +60,7 @@ function problemOf(spec: ParameterSpec, value: unknown): string | undefined {
   switch (spec.type) {
     case 'text':
       if (typeof value !== 'string') return 'is no text';
+      if (value.length > lengthOf(spec)) return `has more than ${lengthOf(spec)} characters`;
       return spec.choices === undefined || spec.choices.includes(value)
         ? undefined
         : `is none of ${spec.choices.join(', ')}`;
@@ -59,6 +68,8 @@ function problemOf(spec: ParameterSpec, value: unknown): string | undefined {
       return typeof value === 'boolean' ? undefined : 'is neither true nor false';
     case 'list':
       if (!Array.isArray(value) || !value.every((one) => typeof one === 'string')) return 'is no list of texts';
+      if (value.some((one: string) => one.length > lengthOf(spec)))
+        return `has an entry of more than ${lengthOf(spec)} characters`;
       return value.length > listMax
         ? `has more than ${listMax} entries`
         : spec.required === true && value.length === 0
@@ -72,11 +83,17 @@ function problemOf(spec: ParameterSpec, value: unknown): string | undefined {
   }
 }
 
+const lengthOf = (spec: ParameterSpec): number => spec.maximumLength ?? lengthMax;
+
 function numberProblem(spec: ParameterSpec, value: unknown): string | undefined {
   if (typeof value !== 'number' || !Number.isSafeInteger(value)) return 'is no whole number';
-  if (spec.minimum !== undefined && value < spec.minimum) return `is less than ${spec.minimum}`;
-  return spec.maximum !== undefined && value > spec.maximum ? `is more than ${spec.maximum}` : undefined;
+  const minimum = spec.minimum ?? (spec.type === 'duration' ? 0 : undefined);
+  if (minimum !== undefined && value < minimum) return `is less than ${shown(spec, minimum)}`;
+  return spec.maximum !== undefined && value > spec.maximum ? `is more than ${shown(spec, spec.maximum)}` : undefined;
 }
+
+const shown = (spec: ParameterSpec, value: number): string =>
+  spec.type === 'duration' ? `${value} ms` : String(value);
 
 /** Values from `NAME=VALUE` texts; lists are separated by commas or the name is repeated. Throws RunParameterInvalid. */
 export function parametersFromTexts(

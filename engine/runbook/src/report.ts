@@ -39,6 +39,10 @@ export interface RunReport {
   readonly endedAt?: string;
   /** Executors that took part: every takeover raises it. */
   readonly epochs: number;
+  /** What the user approved: `STEP` or `STEP/TARGET`. */
+  readonly approvals: readonly string[];
+  /** Writes decided before a takeover and carried out after it: evictions, mostly. */
+  readonly late: NonNullable<NonNullable<Run['status']>['late']>;
   readonly steps: readonly ReportedStep[];
 }
 
@@ -72,6 +76,8 @@ export function reportOf(run: Run, steps: readonly RunStep[]): RunReport {
     ...defined('startedAt', status.startedAt),
     ...defined('endedAt', status.endedAt),
     epochs: status.epoch ?? 0,
+    approvals: spec.approvals ?? [],
+    late: status.late ?? { count: 0, writes: [] },
     steps: steps.map(reportedStep),
   };
 }
@@ -112,7 +118,9 @@ export function reportMarkdown(report: RunReport): string {
     ['Phase', report.message === '' ? report.phase : `${report.phase}: ${report.message}`],
     ['Started', report.startedAt],
     ['Ended', report.endedAt],
-    ['Executors', String(report.epochs)],
+    ['Takeovers', takeovers(report)],
+    ['Approved', report.approvals.length === 0 ? undefined : report.approvals.join(', ')],
+    ['Late writes', lateText(report)],
     ['Targets', report.targets.join(', ')],
     ['Parameters', `\`${JSON.stringify(report.parameters)}\``],
   ];
@@ -120,11 +128,22 @@ export function reportMarkdown(report: RunReport): string {
     `# Run ${report.run}`,
     ...facts.filter(([, value]) => value !== undefined).map(([name, value]) => `- ${name}: ${value ?? ''}`),
     '',
-    '| # | step | target | state | attempts | proven | took | evidence |',
-    '|---|---|---|---|---|---|---|---|',
+    '| # | step | target | state | attempts | begun | proven | took | evidence |',
+    '|---|---|---|---|---|---|---|---|---|',
     ...report.steps.map(row),
     '',
   ].join('\n');
+}
+
+/** Every executor that begins, also after a pause of the API, raises the epoch. */
+function takeovers({ epochs }: RunReport): string {
+  return epochs <= 1 ? 'none: one executor' : `${epochs - 1}: the last executor has epoch ${epochs}`;
+}
+
+function lateText({ late, epochs }: RunReport): string | undefined {
+  if (late.count === 0) return epochs <= 1 ? undefined : 'none known';
+  const last = late.writes.map((one) => `${one.what} (${one.step}, epoch ${one.epoch}, ${one.at})`);
+  return `${late.count}, decided before a takeover and carried out after it: ${last.join('; ')}`;
 }
 
 function row(step: ReportedStep): string {
@@ -134,6 +153,7 @@ function row(step: ReportedStep): string {
     step.target ?? '',
     step.state,
     String(step.attempts),
+    step.intentAt ?? '',
     step.undone?.at ?? step.provenAt ?? '',
     step.durationMs === undefined ? '' : duration(step.durationMs),
     step.undone?.evidence ?? step.message ?? step.evidence ?? '',

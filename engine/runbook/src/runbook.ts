@@ -46,6 +46,12 @@ export interface StepScope {
   beforeOf(step: string): unknown;
   /** What `mark` gave. */
   readonly mark: unknown;
+  /**
+   * Asks the step's question, and answers whether it was approved by now; it does not wait. `why` is shown to the user.
+   */
+  ask(why: string): Promise<boolean>;
+  /** A line for the log of the run. */
+  note(message: string): void;
   /** The one gate for whatever touches an API or a host: says so in the log, and refuses when the run was taken over. */
   effect<T>(on: string, sentence: string, fn: () => Promise<T>): Promise<T>;
   /**
@@ -60,6 +66,15 @@ export interface UndoDefinition {
   readonly title: string;
   readonly act: (ctx: Context, scope: StepScope) => Promise<void>;
   readonly prove: (ctx: Context, scope: StepScope) => Promise<Verdict>;
+}
+
+/** Something that only the user may decide. */
+export interface Question {
+  readonly id: string;
+  /** `may …`: what an approval allows. */
+  readonly title: string;
+  /** Asked only when this parameter is set. */
+  readonly parameter: string;
 }
 
 interface StepBase {
@@ -96,6 +111,8 @@ export interface ActionStep extends StepBase {
     readonly sentence: string;
     readonly observe: (ctx: Context, scope: StepScope) => Promise<Verdict>;
   };
+  /** What it may ask while it acts, approved by its id as an approval step is. */
+  readonly question?: Question;
   /** How it is undone, why there is nothing to undo, or that there is no way back from here. */
   readonly undo: UndoDefinition | { readonly nothing: string } | 'point-of-no-return';
 }
@@ -111,13 +128,19 @@ export interface CheckStep extends StepBase {
   };
 }
 
+/** A step that lets time pass (a soak), counted from when it was begun, whoever carries it on. */
+export interface WaitStep extends StepBase {
+  readonly kind: 'wait';
+  readonly duration: number | { readonly parameter: string };
+}
+
 /** A step that waits for `polyanthus runbook approve`; for ever. */
 export interface ApprovalStep extends StepBase {
   readonly kind: 'approval';
 }
 
 /** One step as data. */
-export type StepDefinition = ActionStep | CheckStep | ApprovalStep;
+export type StepDefinition = ActionStep | CheckStep | WaitStep | ApprovalStep;
 
 /** Steps that follow each other; `each-target`: in a lane of their own for each target, a window of lanes at once. */
 export interface Stage {
@@ -137,7 +160,14 @@ export interface Runbook {
   readonly parameters: readonly ParameterSpec[];
   /** What the run works on; errors for what is not there. Stored in the Run. */
   readonly targets: (ctx: Context, client: KubeClient, parameters: ParameterValues) => Promise<readonly RunTarget[]>;
+  /** With a value for this parameter a run needs a way to hosts, which not every executor has. */
+  readonly hostsParameter?: string;
   readonly stages: readonly Stage[];
+}
+
+/** Whether only an executor with a way to hosts can carry it out. */
+export function needsHosts({ hostsParameter }: Runbook, parameters: Readonly<Record<string, unknown>>): boolean {
+  return hostsParameter !== undefined && parameters[hostsParameter] !== undefined;
 }
 
 /** Whether undoing it is an action. */
@@ -156,18 +186,29 @@ export function numberOf(value: number | { readonly parameter: string }, paramet
 /** What is wrong with a runbook itself: for tests of runbooks. */
 export function defectsOf(runbook: Runbook): readonly string[] {
   const steps = runbook.stages.flatMap((stage) => stage.steps);
-  const ids = [...steps.map((step) => step.id), ...runbook.stages.map((stage) => `stage ${stage.id}`)];
+  const questions = steps.flatMap((step) => (step.kind === 'action' ? (step.question ?? []) : []));
+  const ids = [
+    ...steps.map((step) => step.id),
+    ...questions.map((one) => one.id),
+    ...runbook.stages.map((stage) => `stage ${stage.id}`),
+  ];
   const names = new Set(runbook.parameters.map((one) => one.name));
   const used = [
     ...runbook.stages.map((stage) => stage.window),
-    ...steps.map((step) => (step.kind === 'approval' ? undefined : step.deadline)),
+    ...steps.map(timeOf),
     ...steps.map((step) => step.when),
+    ...questions,
   ].flatMap((one) => (typeof one === 'object' ? [one.parameter] : []));
   return [
     ...ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `${id} is there twice`),
     ...used.filter((name) => !names.has(name)).map((name) => `parameter ${name} is not declared`),
     ...runbook.stages.flatMap((stage) => stage.steps.flatMap((step, index) => untilDefects(stage, step, index))),
   ];
+}
+
+function timeOf(step: StepDefinition): number | { readonly parameter: string } | undefined {
+  if (step.kind === 'approval') return undefined;
+  return step.kind === 'wait' ? step.duration : step.deadline;
 }
 
 function untilDefects(stage: Stage, step: StepDefinition, index: number): readonly string[] {

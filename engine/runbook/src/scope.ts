@@ -9,6 +9,7 @@ import { isStatus } from '@polyanthus/kube-objects/status';
 import { parseKubeTime } from '@polyanthus/kube-runtime/times';
 import { changeClaimed, readTarget } from './claims.ts';
 import type { RunHandle, StepRecord } from './handle.ts';
+import { isApproved, questionKey } from './questions.ts';
 import type { StepIdentity, StepScope } from './runbook.ts';
 
 /** Makes the scope of a step; `ctx` is the one of the attempt. */
@@ -26,6 +27,8 @@ export function scopeOf(ctx: Context, handle: RunHandle, record: StepRecord, mar
     identity: identityOf(handle, record),
     mark,
     effect,
+    note: (message) => handle.emit(ctx, 'note', { record, message }),
+    ask: (why) => ask(ctx, handle, record, why),
     beforeOf: (step) =>
       handle.records.find((one) => one.stage === stage && one.lane === lane && one.definition.id === step)?.object
         .status?.before,
@@ -38,6 +41,21 @@ export function scopeOf(ctx: Context, handle: RunHandle, record: StepRecord, mar
       await effect(`${target.kind} ${target.name}`, sentence, () => changeClaimed(ctx, handle, target, patch));
     },
   };
+}
+
+async function ask(ctx: Context, handle: RunHandle, record: StepRecord, why: string): Promise<boolean> {
+  const key = questionKey(record);
+  if (key === undefined) throw new Error(`step ${record.definition.id} declares no question`);
+  if (isApproved(handle.run, key)) {
+    handle.questions.delete(key);
+    return true;
+  }
+  if (!handle.questions.has(key)) {
+    handle.questions.add(key);
+    handle.emit(ctx, 'asks', { record, message: why });
+    await handle.store(ctx, record, { message: `${why}; to allow it: approve ${key}` });
+  }
+  return false;
 }
 
 function identityOf(handle: RunHandle, record: StepRecord): StepIdentity {
@@ -60,22 +78,56 @@ function guardedClient(handle: RunHandle, record: StepRecord): KubeClient {
     await handle.guard(ctx);
     return fn();
   };
+  const told = <T>(ctx: Context, what: string, send: (inner: Context) => Promise<T>): Promise<T> =>
+    guarded(ctx, () => sendTold(ctx, handle, record, what, send));
   return {
     ...client,
     create: (ctx, type, object, options) =>
       guarded(ctx, () => createFenced(ctx, handle, record, { type, object, options })),
     createAt: (ctx, type, key, subresource, body, options) =>
-      guarded(ctx, () => client.createAt(ctx, type, key, subresource, body, options)),
-    update: (ctx, type, object, options) => guarded(ctx, () => client.update(ctx, type, object, options)),
-    patch: (ctx, type, key, patch, options) => guarded(ctx, () => client.patch(ctx, type, key, patch, options)),
-    delete: (ctx, type, key, options) => guarded(ctx, () => client.delete(ctx, type, key, options)),
+      told(ctx, `${subresource} of ${nameOf(type, key)}`, (inner) =>
+        client.createAt(inner, type, key, subresource, body, options),
+      ),
+    update: (ctx, type, object, options) =>
+      told(ctx, `update of ${nameOf(type, object.metadata)}`, (inner) => client.update(inner, type, object, options)),
+    patch: (ctx, type, key, patch, options) =>
+      told(ctx, `patch of ${nameOf(type, key)}`, (inner) => client.patch(inner, type, key, patch, options)),
+    delete: (ctx, type, key, options) =>
+      told(ctx, `deletion of ${nameOf(type, key)}`, (inner) => client.delete(inner, type, key, options)),
     deleteCollection: (ctx, type, list, options) =>
-      guarded(ctx, () => client.deleteCollection(ctx, type, list, options)),
+      told(ctx, `deletion of ${type.resource}`, (inner) => client.deleteCollection(inner, type, list, options)),
   };
 }
 
-/** How long a creation, and taking it back, may go on after the executor was told to stop. */
-const createMs = 30_000;
+const nameOf = (type: ResourceType, key: { readonly namespace?: string | undefined; readonly name?: string }): string =>
+  `${type.kind} ${key.namespace === undefined ? '' : `${key.namespace}/`}${key.name ?? ''}`;
+
+/** How long a write, and taking it back or telling of it, may go on after the executor was told to stop. */
+const writeMs = 30_000;
+
+/**
+ * A write that no resourceVersion fences may be carried out although a successor took over meanwhile: then the run is told,
+ * so that its report counts it. Hence it goes on although the executor was told to stop.
+ */
+async function sendTold<T>(
+  ctx: Context,
+  handle: RunHandle,
+  record: StepRecord,
+  what: string,
+  send: (inner: Context) => Promise<T>,
+): Promise<T> {
+  const detached = background({ log: ctx.log, clock: ctx.clock });
+  return withTimeout(detached, writeMs, what, async (inner) => {
+    const answer = await send(inner);
+    try {
+      await handle.guard(inner);
+    } catch (error) {
+      if (hasCode(error, 'RunTakenOver')) await handle.noteLate(inner, record, what);
+      throw error;
+    }
+    return answer;
+  });
+}
 
 interface Creation<T extends KubeObject> {
   readonly type: ResourceType<T>;
@@ -94,7 +146,7 @@ async function createFenced<T extends KubeObject>(
   { type, object, options }: Creation<T>,
 ): Promise<T> {
   const detached = background({ log: ctx.log, clock: ctx.clock });
-  return withTimeout(detached, createMs, `creating ${type.kind}`, async (inner) => {
+  return withTimeout(detached, writeMs, `creating ${type.kind}`, async (inner) => {
     const made = await handle.options.clusterClient.create(inner, type, object, options);
     try {
       await handle.guard(inner);

@@ -8,6 +8,7 @@ import { digestOf } from './digest.ts';
 import { runbookErrors } from './errors.ts';
 import { readParameters, type ParameterValues } from './parameters.ts';
 import type { Runbook } from './runbook.ts';
+import { unknownStep } from './runbooks.ts';
 
 /** What is asked for. */
 export interface StartOptions {
@@ -24,13 +25,17 @@ export interface PreparedRun {
   readonly spec: Run['spec'];
 }
 
+const roundsMax = 100;
+
 /** Looks up everything that the Run will pin. Errors: RunParameterInvalid, and what the runbook's targets throw. */
 export async function prepareRun(ctx: Context, clusterClient: KubeClient, options: StartOptions): Promise<PreparedRun> {
   const { runbook, membership, onRed } = options;
   const parameters = readParameters(runbook.id, runbook.parameters, options.parameters);
-  const ids = runbook.stages.flatMap((stage) => stage.steps.map((step) => step.id));
-  if (onRed?.undoTo !== undefined && !ids.includes(onRed.undoTo))
-    throw runbookErrors.error('RunParameterInvalid', `runbook ${runbook.id} has no step ${onRed.undoTo}`);
+  const unknown = unknownStep(runbook, onRed?.undoTo);
+  if (unknown !== undefined) throw unknown;
+  const { rounds = 1 } = onRed ?? {};
+  if (rounds < 1 || rounds > roundsMax)
+    throw runbookErrors.error('RunParameterInvalid', `onRed.rounds: is not between 1 and ${roundsMax}`);
   const targets = await runbook.targets(ctx, clusterClient, parameters);
   return {
     parameters,

@@ -81,8 +81,21 @@ export interface Run extends KubeObject {
       readonly failed: number;
       readonly undone: number;
     };
-    /** Steps that wait for an approval, at most 20. */
+    /** Steps that wait for an approval or an answer, at most 20. */
     readonly waitingFor?: readonly string[];
+    /** Writes that an executor had decided before another one took over, and that were carried out after it. */
+    readonly late?: {
+      readonly count: number;
+      /** The last of them, at most 20. */
+      readonly writes: readonly {
+        /** Of the executor that had decided it. */
+        readonly epoch: number;
+        /** When its answer arrived. */
+        readonly at: string;
+        readonly step: string;
+        readonly what: string;
+      }[];
+    };
   };
 }
 /** Type of Run, for clients. */
@@ -141,6 +154,25 @@ export interface RunStep extends KubeObject {
 }
 /** Type of RunStep, for clients. */
 export const runSteps = resourceType<RunStep>(runbookGroup, 'v1', 'runsteps', 'RunStep', true);
+
+/**
+ * Hands a Run of the same name to the hub, which carries it out with an account of its own when no other executor does. Who
+ * may create these objects decides who may have the hub work for them.
+ */
+export interface RunHandover extends KubeObject {
+  readonly spec: {
+    /** uid of the Run. */
+    readonly run: string;
+    /** SHA-256 (hex) of what the Run is to do: a Run that was changed afterwards is not carried out. */
+    readonly digest: string;
+  };
+  readonly status?: {
+    /** Why the hub does not carry it out; empty while nothing is in the way. */
+    readonly message?: string;
+  };
+}
+/** Type of RunHandover, for clients. */
+export const runHandovers = resourceType<RunHandover>(runbookGroup, 'v1', 'runhandovers', 'RunHandover', true);
 
 /** On every RunStep: the name of its Run. */
 export const runLabel = 'runbook.polyanthus.dev/run';
