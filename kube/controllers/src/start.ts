@@ -16,6 +16,7 @@ import { replicaSetController } from './replicaset/controller.ts';
 import { rootCaController } from './accounts/root-ca.ts';
 import { daemonSetController } from './daemonset/controller.ts';
 import { endpointSliceController } from './endpoint-slices/controller.ts';
+import { jobController, ttlAfterFinishedController } from './job/controller.ts';
 import { nodeLifecycleController } from './nodes/lifecycle-controller.ts';
 import { podGarbageCollector } from './nodes/pod-gc.ts';
 import { taintEvictionController } from './nodes/taint-eviction.ts';
@@ -35,6 +36,8 @@ export const controllers: readonly ControllerDefinition[] = [
   replicaSetController,
   statefulSetController,
   daemonSetController,
+  jobController,
+  ttlAfterFinishedController,
   nodeLifecycleController,
   taintEvictionController,
   podGarbageCollector,

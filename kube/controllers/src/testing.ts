@@ -21,6 +21,8 @@ export interface World {
 export const testBehaviours: readonly PodBehaviour[] = [
   { match: { image: 'never-ready' }, startDelayMs: 100, readyDelayMs: 'never', shutdownMs: 50 },
   { match: { image: 'crash' }, startDelayMs: 100, readyDelayMs: 'never', runs: [{ durationMs: 50, exitCode: 1 }] },
+  { match: { image: 'once' }, startDelayMs: 100, readyDelayMs: 50, runs: [{ durationMs: 200, exitCode: 0 }] },
+  { match: { image: 'exit-42' }, startDelayMs: 100, readyDelayMs: 50, runs: [{ durationMs: 50, exitCode: 42 }] },
   { startDelayMs: 100, readyDelayMs: 100, shutdownMs: 50 },
 ];
 

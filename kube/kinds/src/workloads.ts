@@ -90,3 +90,45 @@ export interface DaemonSet extends KubeObject {
   };
 }
 export const daemonSets = resourceType<DaemonSet>('apps', 'v1', 'daemonsets', 'DaemonSet', true);
+
+interface PodFailureRule {
+  readonly action: string;
+  readonly onExitCodes?: {
+    readonly containerName?: string;
+    readonly operator: string;
+    readonly values: readonly number[];
+  };
+  readonly onPodConditions?: readonly { readonly type: string; readonly status?: string }[];
+}
+export interface Job extends KubeObject {
+  readonly spec: {
+    readonly parallelism?: number;
+    readonly completions?: number;
+    readonly activeDeadlineSeconds?: number;
+    readonly backoffLimit?: number;
+    readonly selector?: LabelSelector;
+    readonly template: PodTemplate;
+    readonly ttlSecondsAfterFinished?: number;
+    readonly completionMode?: 'NonIndexed' | 'Indexed';
+    readonly suspend?: boolean;
+    readonly podReplacementPolicy?: 'TerminatingOrFailed' | 'Failed';
+    readonly podFailurePolicy?: { readonly rules: readonly PodFailureRule[] };
+    readonly managedBy?: string;
+  };
+  readonly status?: {
+    readonly conditions?: readonly (PodCondition & { readonly lastProbeTime?: string | null })[];
+    readonly startTime?: string;
+    readonly completionTime?: string;
+    readonly active?: number;
+    readonly succeeded?: number;
+    readonly failed?: number;
+    readonly ready?: number;
+    readonly terminating?: number;
+    readonly completedIndexes?: string;
+    readonly uncountedTerminatedPods?: {
+      readonly succeeded?: readonly string[];
+      readonly failed?: readonly string[];
+    };
+  };
+}
+export const jobs = resourceType<Job>('batch', 'v1', 'jobs', 'Job', true);

@@ -14,7 +14,8 @@ import { preparePriorityClass, priorityClassFaults } from './priority-classes.ts
 import { resourceQuotaFaults } from './resource-quotas.ts';
 import { roleFaults, bindingFaults } from './rbac.ts';
 import { serviceFaults } from './services.ts';
-import { jobFields } from './jobs.ts';
+import { webhookFaults } from './webhook-configurations.ts';
+import { jobFaults, jobFields, prepareJob } from './jobs.ts';
 
 const base: Strategy = {
   nameFaults: subdomainName,
@@ -46,7 +47,7 @@ const special: Readonly<Record<string, Partial<Strategy>>> = {
   'replicasets.apps': { ...generation, faults: workloadSelectorFaults },
   'statefulsets.apps': { ...generation, faults: workloadSelectorFaults },
   'daemonsets.apps': { ...generation, faults: workloadSelectorFaults },
-  'jobs.batch': { ...generation, fields: jobFields },
+  'jobs.batch': { ...generation, prepare: prepareJob, faults: jobFaults, fields: jobFields },
   'cronjobs.batch': generation,
   'horizontalpodautoscalers.autoscaling': generation,
   'priorityclasses.scheduling.k8s.io': { prepare: preparePriorityClass, faults: priorityClassFaults },
@@ -83,8 +84,8 @@ const special: Readonly<Record<string, Partial<Strategy>>> = {
     deletionFinalizer: cleanupFinalizer,
   },
   'apiservices.apiregistration.k8s.io': { unconditionalUpdate: false },
-  'validatingwebhookconfigurations.admissionregistration.k8s.io': generation,
-  'mutatingwebhookconfigurations.admissionregistration.k8s.io': generation,
+  'validatingwebhookconfigurations.admissionregistration.k8s.io': { ...generation, faults: webhookFaults },
+  'mutatingwebhookconfigurations.admissionregistration.k8s.io': { ...generation, faults: webhookFaults },
   'validatingadmissionpolicies.admissionregistration.k8s.io': generation,
   'validatingadmissionpolicybindings.admissionregistration.k8s.io': generation,
   'certificatesigningrequests.certificates.k8s.io': {},
