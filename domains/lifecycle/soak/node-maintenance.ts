@@ -1,14 +1,15 @@
 /**
  * node-maintenance killed at seeded requests of its executor, as a table: `npm run soak:node-maintenance [kills] [seed]`.
- * Twenty simulated nodes, a Deployment with a budget, a window of four nodes.
+ * Twenty simulated nodes, a Deployment with a budget, a command on every host, a window of four nodes.
  */
 import { writeFile } from 'node:fs/promises';
 import { argv, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { playing } from '@polyanthus/engine-hosts/testing';
 import { settled, startRun } from '@polyanthus/engine-runbook/testing';
 import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
 import { nodeMaintenance } from '../src/node-maintenance.ts';
-import { startMaintainedCluster } from '../src/testing.ts';
+import { hostAccess, startMaintainedCluster } from '../src/testing.ts';
 
 const kills = Number(argv[2] ?? 500);
 const seed = Number(argv[3] ?? 1);
@@ -32,7 +33,8 @@ interface Case {
 async function maintain(at?: number, how: 'before' | 'after' = 'before'): Promise<Case> {
   const cluster = await startMaintainedCluster(size);
   const { clock } = cluster.world;
-  await startRun(cluster.world, nodeMaintenance, { nodes: size.nodes, window });
+  const run = playing({ mark: 'patch', seconds: 20 });
+  await startRun(cluster.world, nodeMaintenance, { nodes: size.nodes, window, run, ...hostAccess });
   let struck = false;
   if (at !== undefined) {
     const victim = cluster.execute('victim', { at, how });
@@ -43,10 +45,13 @@ async function maintain(at?: number, how: 'before' | 'after' = 'before'): Promis
     victim.bury();
   }
   const heir = cluster.execute('heir');
-  const run = await settled(clock, heir.ended);
+  const { status } = await settled(clock, heir.ended);
   const defects: string[] = [];
-  if (run.status?.phase !== 'Succeeded')
-    defects.push(`it ended ${run.status?.phase ?? ''}: ${run.status?.message ?? ''}`);
+  if (status?.phase !== 'Succeeded') defects.push(`it ended ${status?.phase ?? ''}: ${status?.message ?? ''}`);
+  for (const node of size.nodes) {
+    const times = cluster.machine(node).ran.length;
+    if (times !== 1) defects.push(`the command ran ${times} times on the host of ${node}`);
+  }
   if ((await cluster.cordoned()).length > 0) defects.push('nodes stayed cordoned');
   if ((await cluster.claims()).length > 0) defects.push('nodes stayed claimed');
   const { refused, readyLeast, cordonedMost } = cluster.watched;
@@ -69,13 +74,13 @@ for (let index = 0; index < kills; index++) {
 }
 const text = `# node-maintenance, killed
 \`npm run soak:node-maintenance ${kills} ${seed}\`: ${size.nodes.length} simulated nodes, a Deployment of ${size.replicas} pods of which a budget keeps ${size.minAvailable} ready, a
-window of ${window}. The executor is killed before a request is sent or after it was carried out; a successor carries the run on.
+window of ${window}, and a command on the host of every node. The executor is killed before a request is sent or after it was carried out; a successor carries the run on.
 
 | | |
 |---|---|
 | requests of a run that nobody killed | ${alone.requests} |
 | runs with a kill, kills that struck | ${cases.length}, ${cases.filter((one) => one.struck).length} |
-| runs that ended otherwise, or left a cordon or a claim | ${defects.length} |
+| runs that ended otherwise, left a cordon or a claim, or ran a command twice or never | ${defects.length} |
 | evictions that the budget refused (all were waited for) | ${cases.reduce((sum, one) => sum + one.refused, alone.refused)} |
 | fewest pods ready at any write | ${Math.min(alone.readyLeast, ...cases.map((one) => one.readyLeast))} |
 | most nodes out at once | ${Math.max(alone.cordonedMost, ...cases.map((one) => one.cordonedMost))} |

@@ -135,4 +135,18 @@ describe('a budget that never allows it', () => {
     await maintained(await settled(cluster.world.clock, executeStuck().ended));
     expect(cluster.world.clock.now() - began).toBeGreaterThan(120_000);
   });
+
+  it('is asked about after a time, and overruled for the nodes that were approved', async () => {
+    await start({ nodes: ['n1', 'n2'], window: 2, askAfter: 60_000 });
+    const running = executeStuck();
+    await cluster.world.clock.until(async () => (await read()).status?.phase === 'Waiting', 'the questions');
+    expect((await read()).status?.waitingFor).toEqual(['overrule/n1', 'overrule/n2']);
+    await ask({ kind: 'approve', steps: ['overrule/n1'] });
+    await cluster.world.clock.until(async () => (await cluster.cordoned()).join() === 'n2', 'n1 to be taken back');
+    await cluster.world.clock.advance(120_000);
+    expect((await read()).status?.waitingFor).toEqual(['overrule/n2']);
+    await ask({ kind: 'undo', to: undefined });
+    expect((await settled(cluster.world.clock, running.ended)).status?.phase).toBe('Undone');
+    expect(await cluster.cordoned()).toEqual([]);
+  });
 });
