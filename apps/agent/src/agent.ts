@@ -12,6 +12,7 @@ import { createClient } from '@polyanthus/kube-client/rest';
 import { namespaces } from '@polyanthus/kube-kinds/core';
 import { runFleetRole } from './fleet-role.ts';
 import { openIdentity, type AgentIdentity } from './identity.ts';
+import { readyFile } from './ready-file.ts';
 
 /** One agent. */
 export interface AgentOptions {
@@ -58,9 +59,13 @@ export async function runAgent(ctx: Context, options: AgentOptions): Promise<voi
       ...(headers === undefined ? {} : { headers }),
     });
   const hub = reach({});
+  const ready = readyFile(ctx, options.stateDir);
+  // What a process before this one has left says nothing of this one.
+  ready(false);
   const identity = await untilEnrolled(ctx, options, hub);
   const runs: Promise<void>[] = [];
-  if (options.roles.includes('tunnel')) runs.push(runTunnelRole(ctx, options, hub, identity));
+  if (options.roles.includes('tunnel')) runs.push(runTunnelRole(ctx, options, { hub, identity, ready }));
+  else ready(true);
   if (options.roles.includes('fleet')) {
     const { member, fleet, membership } = options;
     // The certificate by TLS, and a proof of it for a proxy that ends TLS on the way.
@@ -92,7 +97,14 @@ async function enrol(ctx: Context, options: AgentOptions, hub: Transport): Promi
   return openIdentity(ctx, options.stateDir, hub, { tokenFile, serviceAccountTokenFile, externalId, membershipUid });
 }
 
-function runTunnelRole(ctx: Context, options: AgentOptions, hub: Transport, identity: AgentIdentity): Promise<void> {
+interface TunnelRole {
+  readonly hub: Transport;
+  readonly identity: AgentIdentity;
+  readonly ready: (ready: boolean) => void;
+}
+
+function runTunnelRole(ctx: Context, options: AgentOptions, { hub, identity, ready }: TunnelRole): Promise<void> {
+  let open = 0;
   return runTunnelAgent(ctx, {
     hub,
     hubId: identity.hubId,
@@ -106,6 +118,11 @@ function runTunnelRole(ctx: Context, options: AgentOptions, hub: Transport, iden
     member: options.member,
     random: systemRandom,
     renewal: { csr: identity.csr, store: identity.store, beforeMs: renewBeforeMs },
-    onTunnel: (_tunnel, open) => options.onTunnel(open),
+    onTunnel: (_tunnel, opened) => {
+      // While the hub drains one there are two.
+      open += opened ? 1 : -1;
+      ready(open > 0);
+      options.onTunnel(opened);
+    },
   });
 }

@@ -151,6 +151,19 @@ function deployment(role: AgentRole, pod: AgentPod, metadata: KubeObject['metada
   };
 }
 
+const stateFolder = '/var/lib/polyanthus';
+
+/** The agent's file that is there while it does its work; in its state folder. */
+export const readyFileName = 'ready';
+
+/** It listens on no port, and its image has no shell: the pinned Node looks for the file. */
+const readinessProbe = {
+  exec: { command: ['/usr/local/bin/node', '-e', `fs.accessSync('${stateFolder}/${readyFileName}')`] },
+  periodSeconds: 10,
+  timeoutSeconds: 5,
+  failureThreshold: 3,
+};
+
 function podSpec(role: AgentRole, pod: AgentPod): object {
   const id = 65532;
   return {
@@ -172,9 +185,10 @@ function podSpec(role: AgentRole, pod: AgentPod): object {
           'run',
           `--role=${role.name}`,
           '--config-dir=/etc/polyanthus',
-          '--state-dir=/var/lib/polyanthus',
+          `--state-dir=${stateFolder}`,
           '--service-account-token-file=/var/run/secrets/polyanthus/token',
         ],
+        readinessProbe,
         securityContext: {
           allowPrivilegeEscalation: false,
           readOnlyRootFilesystem: true,
@@ -183,7 +197,7 @@ function podSpec(role: AgentRole, pod: AgentPod): object {
         resources: { requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '256Mi' } },
         volumeMounts: [
           { name: 'config', mountPath: '/etc/polyanthus', readOnly: true },
-          { name: 'state', mountPath: '/var/lib/polyanthus' },
+          { name: 'state', mountPath: stateFolder },
           { name: 'enrolment', mountPath: '/var/run/secrets/polyanthus', readOnly: true },
         ],
       },
