@@ -12,9 +12,13 @@ import type { ControllerDefinition, ControllerEnv } from './environment.ts';
 import { controllersErrors } from './errors.ts';
 import { garbageCollector } from './garbage/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
+import { resourceQuotaController } from './quota/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
 import { rootCaController } from './accounts/root-ca.ts';
 import { daemonSetController } from './daemonset/controller.ts';
+import { bootstrapSignerController, tokenCleanerController } from './bootstrap-tokens/controllers.ts';
+import { certificateApprover } from './certificates/approver.ts';
+import { certificateCleaner } from './certificates/cleaner.ts';
 import { endpointSliceController } from './endpoint-slices/controller.ts';
 import { jobController, ttlAfterFinishedController } from './job/controller.ts';
 import { nodeLifecycleController } from './nodes/lifecycle-controller.ts';
@@ -42,7 +46,12 @@ export const controllers: readonly ControllerDefinition[] = [
   taintEvictionController,
   podGarbageCollector,
   endpointSliceController,
+  certificateApprover,
+  certificateCleaner,
+  tokenCleanerController,
+  bootstrapSignerController,
   disruptionController,
+  resourceQuotaController,
 ];
 
 /** Options of startControllers. */

@@ -15,6 +15,7 @@ export interface DisruptionStatus {
   readonly conditions?: readonly Condition[];
 }
 
+/** policy/v1 PodDisruptionBudget; percents are texts such as `50%`. */
 export interface PodDisruptionBudget extends KubeObject {
   readonly spec?: {
     readonly minAvailable?: number | string;
@@ -24,6 +25,7 @@ export interface PodDisruptionBudget extends KubeObject {
   };
   readonly status?: DisruptionStatus;
 }
+/** Its type. */
 export const podDisruptionBudgets = resourceType<PodDisruptionBudget>(
   'policy',
   'v1',

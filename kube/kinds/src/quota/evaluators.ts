@@ -51,10 +51,14 @@ export function quotaEvaluator(group: string, resource: string): QuotaEvaluator 
   return countEvaluator([`count/${name}`, ...(alias === undefined ? [] : [alias])]);
 }
 
-/** The kind whose objects a name counts, `deployments.apps`; undefined for names that count something else. */
-export function countedKind(name: string): string | undefined {
-  if (name.startsWith('count/')) return name.slice('count/'.length);
-  return Object.keys(aliases).find((resource) => aliases[resource] === name);
+/** The kinds that take from a name, `deployments.apps`, `pods`; none for names that nobody counts. */
+export function kindsTaking(name: string): readonly string[] {
+  const known = Object.keys(special).filter((resource) => (special[resource]?.matching([name]).length ?? 0) > 0);
+  if (known.length > 0) return known;
+  const counted = name.startsWith('count/')
+    ? name.slice('count/'.length)
+    : Object.keys(aliases).find((resource) => aliases[resource] === name);
+  return counted === undefined || uncounted.has(counted) ? [] : [counted];
 }
 
 function countEvaluator(names: readonly string[]): QuotaEvaluator {

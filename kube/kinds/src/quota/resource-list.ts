@@ -49,6 +49,7 @@ function mapValues<T>(list: ResourceList, fn: (quantity: Quantity, name: string)
   return Object.fromEntries(Object.entries(list).map(([name, quantity]) => [name, fn(quantity, name)]));
 }
 
+/** The sum of each. */
 export function addResources(a: ResourceList, b: ResourceList): ResourceList {
   const sum: Record<string, Quantity> = { ...a };
   for (const [name, quantity] of Object.entries(b)) {
@@ -84,6 +85,7 @@ export function maskResources(list: ResourceList, names: readonly string[]): Res
   return Object.fromEntries(Object.entries(list).filter(([name]) => wanted.has(name)));
 }
 
+/** Without the amounts that are nothing. */
 export function withoutZeroResources(list: ResourceList): ResourceList {
   return Object.fromEntries(Object.entries(list).filter(([, { nano }]) => nano !== 0n));
 }

@@ -9,6 +9,7 @@ export interface QuotaScope {
   readonly values?: readonly string[];
 }
 
+/** core/v1 ResourceQuota; amounts are quantities as texts. */
 export interface ResourceQuota extends KubeObject {
   readonly spec?: {
     readonly hard?: Readonly<Record<string, string>>;
@@ -20,6 +21,7 @@ export interface ResourceQuota extends KubeObject {
     readonly used?: Readonly<Record<string, string>>;
   };
 }
+/** Its type. */
 export const resourceQuotas = resourceType<ResourceQuota>('', 'v1', 'resourcequotas', 'ResourceQuota', true);
 
 /** All of them must match. */
