@@ -19,8 +19,9 @@ export interface ClientCertificate {
   readonly ttlMs: number;
 }
 
-/** A certificate for a server; the first name is its common name. */
+/** A certificate for a server; the first name is its common name unless another is given. */
 export interface ServerCertificate {
+  readonly commonName?: string;
   readonly names: readonly string[];
   readonly ips: readonly string[];
   /** Default none. */
@@ -113,7 +114,7 @@ export function loadAuthority(files: AuthorityFiles, random: Random): Authority 
     issueServer: (nowMs, wanted) =>
       issue(files, random, nowMs, {
         subject: [
-          ['CN', wanted.names[0] ?? wanted.ips[0] ?? 'server'],
+          ['CN', wanted.commonName ?? wanted.names[0] ?? wanted.ips[0] ?? 'server'],
           ...(wanted.organizations ?? []).map((one) => ['O', one] as const),
         ],
         publicKeyPem: wanted.publicKeyPem,
@@ -180,6 +181,7 @@ export async function createCsr(
   pair: KeyPair,
   commonName: string,
   organizations: readonly string[] = [],
+  alternative: { readonly names?: readonly string[]; readonly ips?: readonly string[] } = {},
 ): Promise<string> {
   const library = await x509();
   const publicKey = await webcrypto.subtle.importKey(
@@ -189,7 +191,12 @@ export async function createCsr(
     true,
     ['verify'],
   );
+  const other = [
+    ...(alternative.names ?? []).map((value) => ({ type: 'dns', value }) as const),
+    ...(alternative.ips ?? []).map((value) => ({ type: 'ip', value }) as const),
+  ];
   const request = await library.Pkcs10CertificateRequestGenerator.create({
+    ...(other.length === 0 ? {} : { extensions: [new library.SubjectAlternativeNameExtension(other)] }),
     name: nameOf(library, [['CN', commonName], ...organizations.map((one) => ['O', one] as const)]),
     keys: { privateKey: await importPrivate(pair.privateKeyPem), publicKey },
     signingAlgorithm: signing,
@@ -197,20 +204,40 @@ export async function createCsr(
   return request.toString('pem');
 }
 
+/** RFC 5280, subjectAltName. */
+const alternativeNamesOid = '2.5.29.17';
+
+/** What a certificate signing request asks for. */
+export interface CertificateRequest {
+  readonly publicKeyPem: string;
+  readonly commonName: string;
+  readonly organizations: readonly string[];
+  /** Subject alternative names. */
+  readonly dnsNames: readonly string[];
+  readonly ips: readonly string[];
+  /** How many alternative names of other kinds: e-mail addresses, URIs. */
+  readonly otherNames: number;
+}
+
 /** What a signing request asks for. Whoever sent it holds the key: the signature is checked. Throws CsrInvalid. */
-export async function readCsr(
-  pem: string,
-): Promise<{ readonly publicKeyPem: string; readonly commonName: string; readonly organizations: readonly string[] }> {
+export async function readCsr(pem: string): Promise<CertificateRequest> {
   const library = await x509();
   try {
     if (pem.length > 16_384) throw new Error('it is longer than 16 KiB');
     const request = new library.Pkcs10CertificateRequest(pem);
     if (!(await request.verify())) throw new Error('its signature is wrong');
     const name = request.subjectName;
+    const extension = request.getExtension(alternativeNamesOid);
+    const { items: other } =
+      extension === null ? { items: [] } : new library.SubjectAlternativeNameExtension(extension.rawData).names;
+    const of = (type: string): readonly string[] => other.filter((one) => one.type === type).map(({ value }) => value);
     return {
       publicKeyPem: request.publicKey.toString('pem'),
       commonName: name.getField('CN')[0] ?? '',
       organizations: name.getField('O'),
+      dnsNames: of('dns'),
+      ips: of('ip'),
+      otherNames: other.length - of('dns').length - of('ip').length,
     };
   } catch (cause) {
     throw pkiErrors.error('CsrInvalid', 'the certificate signing request cannot be used', { cause });

@@ -11,14 +11,18 @@ import { startSimulation } from '@polyanthus/kube-sim/simulation';
 import { startControlPlane } from '../../../lab/src/control-plane.ts';
 import { binary, whyNotReal } from '../../../lab/src/parts.ts';
 import { deployments } from '@polyanthus/kube-kinds/core';
+import { daemonSetSuite } from './daemonset/testing.ts';
 import { deploymentSuite } from './deployment/testing.ts';
+import { endpointSliceSuite } from './endpoint-slices/testing.ts';
 import { garbageSuite } from './garbage/testing.ts';
+import { jobSuite } from './job/testing.ts';
 import { namespaceSuite } from './namespace/testing.ts';
 import { startControllers } from './start.ts';
+import { statefulSetSuite } from './statefulset/testing.ts';
 import { deploymentOf, freshNamespace, testBehaviours, type World } from './testing.ts';
 
 const why = whyNotReal(['etcd', '3.7.0'], ['kube-apiserver', '1.37.2']);
-const limitMs = 20_000;
+const limitMs = 50_000;
 
 describe.skipIf(why !== undefined)(`a real API server${why === undefined ? '' : ` (${why})`}`, () => {
   let closing: (() => Promise<void>) | undefined;
@@ -28,7 +32,9 @@ describe.skipIf(why !== undefined)(`a real API server${why === undefined ? '' : 
   afterAll(async () => closing?.());
 
   async function start(): Promise<World> {
-    const plane = await startControlPlane();
+    // Its finalizer waits for a controller that is not ours.
+    const extraArgs = ['--disable-admission-plugins=StorageObjectInUseProtection'];
+    const plane = await startControlPlane({ extraArgs });
     kubeconfig = plane.kubeconfig;
     const { ctx, cancel } = withCancel(background());
     const transport = createTransport({
@@ -71,6 +77,10 @@ describe.skipIf(why !== undefined)(`a real API server${why === undefined ? '' : 
   deploymentSuite('a real kube-apiserver', open);
   garbageSuite('a real kube-apiserver', open);
   namespaceSuite('a real kube-apiserver', open);
+  statefulSetSuite('a real kube-apiserver', open);
+  daemonSetSuite('a real kube-apiserver', open);
+  endpointSliceSuite('a real kube-apiserver', open);
+  jobSuite('a real kube-apiserver', open);
 
   it.for(['1.37.2', '1.32.13'])('kubectl %s sees, restarts and undoes rollouts', async (version, { skip }) => {
     const path = binary('kubectl', version);

@@ -16,6 +16,9 @@ import { resourceQuotaController } from './quota/controller.ts';
 import { replicaSetController } from './replicaset/controller.ts';
 import { rootCaController } from './accounts/root-ca.ts';
 import { daemonSetController } from './daemonset/controller.ts';
+import { bootstrapSignerController, tokenCleanerController } from './bootstrap-tokens/controllers.ts';
+import { certificateApprover } from './certificates/approver.ts';
+import { certificateCleaner } from './certificates/cleaner.ts';
 import { endpointSliceController } from './endpoint-slices/controller.ts';
 import { jobController, ttlAfterFinishedController } from './job/controller.ts';
 import { nodeLifecycleController } from './nodes/lifecycle-controller.ts';
@@ -43,6 +46,10 @@ export const controllers: readonly ControllerDefinition[] = [
   taintEvictionController,
   podGarbageCollector,
   endpointSliceController,
+  certificateApprover,
+  certificateCleaner,
+  tokenCleanerController,
+  bootstrapSignerController,
   disruptionController,
   resourceQuotaController,
 ];

@@ -84,6 +84,13 @@ export function statefulSetSuite(name: string, open: () => Promise<World>): void
     const uidsOf = async (set: string) =>
       new Set((await livePods(world, namespace, set)).map(({ metadata }) => metadata.uid));
 
+    /** Waits until a ready pod of this name is another one. */
+    const another = (pod: string, uid: string | undefined): Promise<void> =>
+      world.until(async () => {
+        const now = await find(world, pods, { namespace, name: pod });
+        return now !== undefined && isReady(now) && now.metadata.uid !== uid;
+      }, `another ${pod}`);
+
     it('brings pods up in order, each once the one before it is ready', async () => {
       await create('up', 'v1');
       let most = 0;
@@ -162,7 +169,9 @@ export function statefulSetSuite(name: string, open: () => Promise<World>): void
       await change('part', { spec: withImage('v2') });
       await world.until(async () => (await images('part'))['part-2'] === 'v2', 'the canary');
       await ready('part', 3);
+      const { uid } = (await world.client.get(world.ctx, pods, { namespace, name: 'part-0' })).metadata;
       await world.client.delete(world.ctx, pods, { namespace, name: 'part-0' });
+      await another('part-0', uid);
       await ready('part', 3);
       expect(await images('part')).toEqual({ 'part-0': 'v1', 'part-1': 'v1', 'part-2': 'v2' });
       expect((await get('part')).status).toMatchObject({ currentReplicas: 2, updatedReplicas: 1 });
@@ -249,7 +258,7 @@ export function statefulSetSuite(name: string, open: () => Promise<World>): void
     it('replaces pods that ended, adopts what an orphaning left, and says what it does', async () => {
       await create('heal', 'v1', { replicas: 2 });
       await updated('heal');
-      const [first] = await livePods(world, namespace, 'heal');
+      const { uid } = (await world.client.get(world.ctx, pods, { namespace, name: 'heal-1' })).metadata;
       await world.client.patch(
         world.ctx,
         pods,
@@ -257,10 +266,7 @@ export function statefulSetSuite(name: string, open: () => Promise<World>): void
         { type: 'merge', body: { status: { phase: 'Failed', reason: 'Evicted' } } },
         { subresource: 'status' },
       );
-      await world.until(async () => {
-        const pod = await find(world, pods, { namespace, name: 'heal-1' });
-        return pod !== undefined && isReady(pod) && pod.metadata.uid !== first?.metadata.uid;
-      }, 'heal-1 to run again');
+      await another('heal-1', uid);
       await ready('heal', 2);
       const uids = await uidsOf('heal');
       await world.client.delete(world.ctx, statefulSets, { namespace, name: 'heal' }, { propagationPolicy: 'Orphan' });

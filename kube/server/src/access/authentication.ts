@@ -8,10 +8,14 @@ import {
   union,
   type Authenticator,
 } from '@polyanthus/kube-access/authenticators';
+import { bootstrapTokenAuthenticator } from '@polyanthus/kube-access/bootstrap-tokens';
 import { requestedImpersonation } from '@polyanthus/kube-access/impersonation';
 import { serviceAccountAuthenticator } from '@polyanthus/kube-access/service-account-tokens';
 import type { UserInfo } from '@polyanthus/kube-access/user';
+import { bootstrapTokenNamespace } from '@polyanthus/kube-kinds/bootstrap-tokens';
+import type { Secret } from '@polyanthus/kube-kinds/core';
 import type { Cluster } from '../cluster.ts';
+import { parseStored } from '../encode.ts';
 import { forbiddenAnswer } from '../forbidden.ts';
 import { isLive } from './is-live.ts';
 import { tokenIssuerName, type ClusterIdentity } from './identity.ts';
@@ -38,6 +42,7 @@ export function createAuthentication(cluster: Cluster, options: AuthenticationOp
         ({ authority }) => clientCertificateAuthenticator(() => [authority.certificatePem]),
       ),
       staticTokenAuthenticator(options.staticTokens ?? []),
+      bootstrapTokenAuthenticator((name) => findSecret(cluster, name)),
       byIdentity(
         options,
         ({ headers }) => bearerToken(headers) !== undefined,
@@ -58,6 +63,11 @@ function byIdentity(
   let made: Promise<Authenticator> | undefined;
   return async (ctx, request) =>
     concerns(request) ? (await (made ??= identity().then(make)))(ctx, request) : undefined;
+}
+
+function findSecret(cluster: Cluster, name: string): Secret | undefined {
+  const stored = cluster.find('', 'secrets', bootstrapTokenNamespace, name);
+  return stored === undefined ? undefined : (parseStored(stored) as unknown as Secret);
 }
 
 /** Applies `Impersonate-*`. Throws Forbidden when the caller may not act as that user. */

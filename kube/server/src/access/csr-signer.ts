@@ -1,15 +1,17 @@
-/** Signs approved CertificateSigningRequests of the API's client signer with the cluster's own authority. */
+/** Signs approved CertificateSigningRequests of clients, kubelets and what they serve with the cluster's own authority. */
 import type { Context } from '@polyanthus/ground-base/context';
-import { readCsr } from '@polyanthus/ground-pki/authority';
+import { readCsr, type CertificateRequest } from '@polyanthus/ground-pki/authority';
 import { listAt, objectAt, textAt, timestamp, type ApiObject } from '../api-object.ts';
 import type { Cluster } from '../cluster.ts';
 import { encodeAt, indexOf, parseStored } from '../encode.ts';
 import { prefixOf } from '../registry/keys.ts';
 import type { ResourceDefinition } from '../registry/definition.ts';
 
+const servingSigner = 'kubernetes.io/kubelet-serving';
 const signers: ReadonlySet<string> = new Set([
   'kubernetes.io/kube-apiserver-client',
   'kubernetes.io/kube-apiserver-client-kubelet',
+  servingSigner,
 ]);
 /** Unless spec.expirationSeconds says less. */
 const ttlSeconds = 365 * 24 * 3600;
@@ -61,15 +63,16 @@ async function issue(ctx: Context, cluster: Cluster, object: ApiObject): Promise
   const seconds = typeof asked === 'number' ? Math.min(asked, ttlSeconds) : ttlSeconds;
   try {
     const request = await readCsr(Buffer.from(textAt(spec, 'request'), 'base64').toString());
-    const fault = subjectFault(textAt(spec, 'signerName'), request);
+    const signer = textAt(spec, 'signerName');
+    const fault = requestFault(signer, request) ?? usageFault(signer, spec['usages']);
     if (fault !== undefined) throw new Error(fault);
     const { authority } = await cluster.identity();
-    const pem = await authority.issueClient(ctx.clock.now(), {
-      commonName: request.commonName,
-      organizations: request.organizations,
-      publicKeyPem: request.publicKeyPem,
-      ttlMs: seconds * 1000,
-    });
+    const { commonName, organizations, publicKeyPem, dnsNames: names, ips } = request;
+    const subject = { commonName, organizations, publicKeyPem, ttlMs: seconds * 1000 };
+    const pem =
+      signer === servingSigner
+        ? await authority.issueServer(ctx.clock.now(), { ...subject, names, ips })
+        : await authority.issueClient(ctx.clock.now(), subject);
     return () => ({ certificate: Buffer.from(pem).toString('base64') });
   } catch (error) {
     const now = timestamp(ctx.clock.now());
@@ -87,12 +90,27 @@ async function issue(ctx: Context, cluster: Cluster, object: ApiObject): Promise
 }
 
 /** What a signer does not sign, whoever approved it (kube-controller-manager's signers). */
-function subjectFault(
-  signer: string,
-  { commonName, organizations }: { readonly commonName: string; readonly organizations: readonly string[] },
-): string | undefined {
+function requestFault(signer: string, request: CertificateRequest): string | undefined {
+  const { commonName, organizations, dnsNames, ips, otherNames } = request;
   if (organizations.includes('system:masters')) return 'a certificate of system:masters is not signed';
-  if (signer !== 'kubernetes.io/kube-apiserver-client-kubelet') return undefined;
-  const kubelet = commonName.startsWith('system:node:') && organizations.join() === 'system:nodes';
-  return kubelet ? undefined : 'the subject is not that of a kubelet: CN=system:node:<name>, O=system:nodes';
+  if (signer === 'kubernetes.io/kube-apiserver-client') return undefined;
+  if (!commonName.startsWith('system:node:') || organizations.join() !== 'system:nodes')
+    return 'the subject is not that of a kubelet: CN=system:node:<name>, O=system:nodes';
+  const names = dnsNames.length + ips.length;
+  if (signer === servingSigner && names === 0) return 'DNS or IP subjectAltName is required';
+  if (signer !== servingSigner && names > 0) return 'subjectAltNames are not allowed in a client certificate';
+  return otherNames > 0 ? 'only DNS and IP subjectAltNames are allowed' : undefined;
+}
+
+/** A kubelet asks for exactly what it needs; other clients at least for what makes them clients. */
+function usageFault(signer: string, asked: unknown): string | undefined {
+  const usages = Array.isArray(asked) ? (asked as readonly string[]) : [];
+  const purpose = signer === servingSigner ? 'server auth' : 'client auth';
+  const allowed = ['digital signature', 'key encipherment', purpose];
+  const kubelet = signer !== 'kubernetes.io/kube-apiserver-client';
+  const right =
+    usages.includes(purpose) &&
+    usages.every((usage) => allowed.includes(usage)) &&
+    (!kubelet || usages.includes('digital signature'));
+  return right ? undefined : `the usages are not ${allowed.join(', ')}`;
 }

@@ -185,6 +185,15 @@ export const bootstrapRoles: readonly ApiObject[] = [
     rule(['create'], ['authentication.k8s.io'], ['tokenreviews']),
     rule(['create'], ['authorization.k8s.io'], ['subjectaccessreviews']),
   ]),
+  role('system:node-bootstrapper', [
+    rule(['create', 'get', 'list', 'watch'], ['certificates.k8s.io'], ['certificatesigningrequests']),
+  ]),
+  role('system:certificates.k8s.io:certificatesigningrequests:nodeclient', [
+    rule(['create'], ['certificates.k8s.io'], ['certificatesigningrequests/nodeclient']),
+  ]),
+  role('system:certificates.k8s.io:certificatesigningrequests:selfnodeclient', [
+    rule(['create'], ['certificates.k8s.io'], ['certificatesigningrequests/selfnodeclient']),
+  ]),
   role('system:service-account-issuer-discovery', [
     urls([
       '/.well-known/openid-configuration',
