@@ -1,9 +1,11 @@
 /** Bootstrap tokens as Secrets keep them (cluster-bootstrap/token/api). */
 import type { Secret } from './core.ts';
 
-/** Where bootstrap tokens are kept, under which names, and of which type. */
+/** Where bootstrap tokens are kept. */
 export const bootstrapTokenNamespace = 'kube-system';
+/** Their Secrets are named this and the token's id. */
 export const bootstrapTokenPrefix = 'bootstrap-token-';
+/** The type of their Secrets. */
 export const bootstrapTokenType = 'bootstrap.kubernetes.io/token';
 
 /** One value of a Secret, decoded; empty when it is not there. */

@@ -3,6 +3,7 @@ import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import { resourceType } from '@polyanthus/kube-objects/resource';
 import type { PodCondition } from './core.ts';
 
+/** A request for a certificate, its approval and what became of it. */
 export interface CertificateSigningRequest extends KubeObject {
   readonly spec: {
     /** PEM in base64. */
@@ -20,6 +21,7 @@ export interface CertificateSigningRequest extends KubeObject {
     readonly certificate?: string;
   };
 }
+/** certificates.k8s.io/v1 CertificateSigningRequest. */
 export const certificateSigningRequests = resourceType<CertificateSigningRequest>(
   'certificates.k8s.io',
   'v1',
@@ -28,6 +30,7 @@ export const certificateSigningRequests = resourceType<CertificateSigningRequest
   false,
 );
 
+/** The question whether somebody may do something, answered in its status. */
 export interface SubjectAccessReview extends KubeObject {
   readonly spec: {
     readonly user?: string;
@@ -46,6 +49,7 @@ export interface SubjectAccessReview extends KubeObject {
   };
   readonly status?: { readonly allowed?: boolean };
 }
+/** authorization.k8s.io/v1 SubjectAccessReview; it is only created. */
 export const subjectAccessReviews = resourceType<SubjectAccessReview>(
   'authorization.k8s.io',
   'v1',

@@ -24,6 +24,7 @@ export interface Affinity {
   readonly [more: string]: unknown;
 }
 
+/** One toleration of a pod. */
 export type Toleration = NonNullable<PodSpec['tolerations']>[number];
 
 /** The terms of the required node affinity; undefined when there is none. */

@@ -8,6 +8,7 @@ export interface ControllerRevision extends KubeObject {
   readonly data?: unknown;
   readonly revision: number;
 }
+/** apps/v1 ControllerRevision. */
 export const controllerRevisions = resourceType<ControllerRevision>(
   'apps',
   'v1',
@@ -21,6 +22,7 @@ export interface PersistentVolumeClaim extends KubeObject {
   readonly spec?: object;
   readonly status?: { readonly phase?: string };
 }
+/** core/v1 PersistentVolumeClaim. */
 export const persistentVolumeClaims = resourceType<PersistentVolumeClaim>(
   '',
   'v1',
@@ -29,7 +31,9 @@ export const persistentVolumeClaims = resourceType<PersistentVolumeClaim>(
   true,
 );
 
+/** What becomes of the claims of a StatefulSet. */
 export type ClaimRetention = 'Retain' | 'Delete';
+/** Pods with an identity and storage of their own. */
 export interface StatefulSet extends KubeObject {
   readonly spec: {
     readonly replicas?: number;
@@ -63,8 +67,10 @@ export interface StatefulSet extends KubeObject {
     readonly conditions?: readonly PodCondition[];
   };
 }
+/** apps/v1 StatefulSet. */
 export const statefulSets = resourceType<StatefulSet>('apps', 'v1', 'statefulsets', 'StatefulSet', true);
 
+/** A pod on every node that it selects. */
 export interface DaemonSet extends KubeObject {
   readonly spec: {
     readonly selector: LabelSelector;
@@ -89,6 +95,7 @@ export interface DaemonSet extends KubeObject {
     readonly conditions?: readonly PodCondition[];
   };
 }
+/** apps/v1 DaemonSet. */
 export const daemonSets = resourceType<DaemonSet>('apps', 'v1', 'daemonsets', 'DaemonSet', true);
 
 interface PodFailureRule {
@@ -100,6 +107,7 @@ interface PodFailureRule {
   };
   readonly onPodConditions?: readonly { readonly type: string; readonly status?: string }[];
 }
+/** Pods that run until enough of them have succeeded. */
 export interface Job extends KubeObject {
   readonly spec: {
     readonly parallelism?: number;
@@ -131,4 +139,5 @@ export interface Job extends KubeObject {
     };
   };
 }
+/** batch/v1 Job. */
 export const jobs = resourceType<Job>('batch', 'v1', 'jobs', 'Job', true);

@@ -3,14 +3,8 @@ import type { Node, Pod } from '@polyanthus/kube-kinds/core';
 import { keyOf } from '@polyanthus/kube-runtime/keys';
 import { isPodReady } from '../pods.ts';
 import { fitOf } from './placement.ts';
-import { byAge, hashOf, isAvailable, isTerminating, type Round } from './round.ts';
+import { byAge, hashOf, isAvailable, isTerminating, type Changes, type Round } from './round.ts';
 import { surgeOf } from './rollout.ts';
-
-/** Nodes that need a pod, and pods that have to go. */
-export interface Changes {
-  readonly nodes: readonly string[];
-  readonly remove: readonly Pod[];
-}
 
 /** What the nodes as they are ask for. */
 export function wantedChanges(round: Round): Changes {

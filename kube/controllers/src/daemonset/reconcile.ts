@@ -16,10 +16,10 @@ import type { Informer } from '@polyanthus/kube-runtime/informer';
 import { claimCandidates, claimObjects } from '../ownership.ts';
 import { changePods } from '../pod-writes.ts';
 import { dropRevisions, ensureRevision, revisionHashLabel } from '../revisions/history.ts';
-import { wantedChanges, type Changes } from './manage.ts';
+import { wantedChanges } from './manage.ts';
 import { podDraft } from './placement.ts';
 import { rolloutChanges } from './rollout.ts';
-import { groupByNode, hashOf, type DaemonSetScope, type Round } from './round.ts';
+import { groupByNode, hashOf, type Changes, type DaemonSetScope, type Round } from './round.ts';
 import { daemonSetStatus, nextCheckMs } from './status.ts';
 
 /** In this order; the first that changes pods ends the round, for the caches no longer show what is. */

@@ -2,9 +2,8 @@
 import type { Pod } from '@polyanthus/kube-kinds/core';
 import type { DaemonSet } from '@polyanthus/kube-kinds/workloads';
 import { scaledCount } from '../counts.ts';
-import type { Changes } from './manage.ts';
 import { fitOf, isUpdated } from './placement.ts';
-import { isAvailable, isTerminating, type Round } from './round.ts';
+import { isAvailable, isTerminating, type Changes, type Round } from './round.ts';
 
 const rolling = (set: DaemonSet) =>
   set.spec.updateStrategy?.type === 'OnDelete' ? undefined : (set.spec.updateStrategy?.rollingUpdate ?? {});

@@ -37,6 +37,12 @@ export interface Round {
   readonly waitsMs: number[];
 }
 
+/** Nodes that need a pod, and pods that have to go. */
+export interface Changes {
+  readonly nodes: readonly string[];
+  readonly remove: readonly Pod[];
+}
+
 /** Pods by the node that they are meant for. */
 export function groupByNode(pods: readonly Pod[]): ReadonlyMap<string, readonly Pod[]> {
   const byNode = new Map<string, Pod[]>();
