@@ -4,6 +4,8 @@ import type { Command, CommandGroup } from '@polyanthus/ground-cli-kit/command';
 const fleetCommands = () => import('@polyanthus/domains-fleet/commands/fleet');
 const scopeCommands = () => import('@polyanthus/domains-fleet/commands/scopes');
 
+const sandboxCommands = () => import('@polyanthus/engine-sandbox/commands/sandbox');
+
 const runbookSetup = async () => (await import('./runbook-setup.ts')).runbookSetup;
 
 /** A command of `polyanthus runbook`, as the program's setup makes it. */
@@ -139,6 +141,20 @@ export const commandTree: CommandGroup = {
           summary: 'Write what a run did, with evidence and times',
           load: () => runbookCommand('report'),
         },
+      },
+    },
+    sandbox: {
+      summary: 'Clusters in memory, to try things on and throw away',
+      commands: {
+        create: { summary: 'Make a cluster in memory', load: async () => (await sandboxCommands()).create },
+        list: { summary: 'List sandboxes', load: async () => (await sandboxCommands()).list },
+        delete: { summary: 'Throw sandboxes away', load: async () => (await sandboxCommands()).remove },
+        snapshot: {
+          summary: 'Write what a sandbox or a real cluster holds into a file',
+          load: async () => (await sandboxCommands()).snapshot,
+        },
+        load: { summary: 'Put a snapshot into a sandbox', load: async () => (await sandboxCommands()).load },
+        serve: { summary: 'Hold sandboxes in the foreground', load: async () => (await sandboxCommands()).serve },
       },
     },
     agent: {

@@ -11,4 +11,21 @@ export const sandboxErrors = defineErrors({
     next: 'Take the snapshot again, or use the version of polyanthus that wrote it.',
     terminal: true,
   },
+  SandboxNotFound: {
+    meaning: 'There is no sandbox of this name; sandboxes are gone when the process that holds them ends.',
+    next: 'See what there is with `polyanthus sandbox list`, or make it with `polyanthus sandbox create`.',
+  },
+  SandboxExists: {
+    meaning: 'There is a sandbox of this name already.',
+    next: 'Choose another name, or delete it first with `polyanthus sandbox delete`.',
+  },
+  SandboxRefused: {
+    meaning:
+      'The process that holds the sandboxes does not do what was asked: a name that is none, or too many sandboxes.',
+    next: 'Look at the message; delete sandboxes that nobody needs.',
+  },
+  SandboxServerFailed: {
+    meaning: 'The process that holds the sandboxes could not be started, or ended while it was asked.',
+    next: 'Look into its log, which the message names, and try again.',
+  },
 });

@@ -6,6 +6,7 @@ import type { Context } from '@polyanthus/ground-base/context';
 import type { Random } from '@polyanthus/ground-base/random';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { ApiObject } from './api-object.ts';
+import type { ClusterIdentity } from './access/identity.ts';
 import { encodeAt, parseStored } from './encode.ts';
 import { loadObjects, type LoadOutcome } from './load.ts';
 import { openCluster, type ClusterOptions, type LogicalCluster } from './logical-cluster.ts';
@@ -26,11 +27,15 @@ export interface ClusterBase {
 export interface ForkableCluster extends LogicalCluster {
   /** Its state now, in time that does not depend on its size. */
   freeze(): ClusterBase;
+  /** How many objects it holds now. */
+  objectCount(): number;
   /** Puts a copy of another cluster's objects in, as they are (load.ts). */
   load(ctx: Context, objects: readonly KubeObject[]): Promise<LoadOutcome>;
 }
 
-export interface ForkOptions extends ClusterOptions {
+export interface ForkOptions extends Omit<ClusterOptions, 'identity'> {
+  /** Of an earlier cluster; made when first needed by default. */
+  readonly identity?: () => Promise<ClusterIdentity>;
   readonly random: Random;
   /** Absent: a new cluster, with the objects that every cluster has. */
   readonly base?: ClusterBase;
@@ -52,6 +57,7 @@ export async function forkCluster(ctx: Context, options: ForkOptions): Promise<F
   return {
     ...opened.logical,
     freeze: () => ({ content: store.freeze(), kinds: opened.cluster.registry.clone() }),
+    objectCount: () => store.count(''),
     load: (inner, objects) =>
       loadObjects(inner, opened.cluster, opened.crds, objects as unknown as readonly ApiObject[]),
     close: async () => {

@@ -10,6 +10,7 @@ import type { Cluster } from './cluster.ts';
 import { fit } from './codec.ts';
 import type { CrdController } from './crd/controller.ts';
 import { encodeAt, indexOf, toStorage } from './encode.ts';
+import { applyKindDefaults } from './kinds/defaults.ts';
 import { createFaults } from './metadata.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import { keyOf } from './registry/keys.ts';
@@ -85,7 +86,8 @@ class NotLoadable extends Error {}
 async function insert(ctx: Context, cluster: Cluster, given: ApiObject): Promise<readonly string[]> {
   const definition = definitionOf(cluster, given);
   const nowMs = ctx.clock.now();
-  const { value, unknown } = fit(definition, given);
+  const { value: fitted, unknown } = fit(definition, given);
+  const value = applyKindDefaults(definition, fitted);
   const object = withMeta(value, {
     resourceVersion: undefined,
     selfLink: undefined,

@@ -45,7 +45,9 @@ export interface ClusterOptions extends Omit<AuthenticationOptions, 'identity'> 
   readonly audit?: AuditSink;
 }
 
-export interface LogicalClusterOptions extends ClusterOptions {
+export interface LogicalClusterOptions extends Omit<ClusterOptions, 'identity'> {
+  /** Made when first needed by default. */
+  readonly identity?: ClusterIdentity | (() => Promise<ClusterIdentity>);
   readonly name: string;
   readonly store: Store;
   readonly random: Random;
@@ -71,8 +73,10 @@ export async function openCluster(
 ): Promise<OpenCluster> {
   const { name, store, random } = options;
   const metrics = new MetricsRegistry();
-  let made = options.identity === undefined ? undefined : Promise.resolve(options.identity);
-  const identity = (): Promise<ClusterIdentity> => (made ??= createClusterIdentity(ctx.clock.now(), random));
+  const { identity: given = () => createClusterIdentity(ctx.clock.now(), random) } = options;
+  let made: Promise<ClusterIdentity> | undefined;
+  const identity = (): Promise<ClusterIdentity> =>
+    (made ??= typeof given === 'function' ? given() : Promise.resolve(given));
   const cluster = new Cluster({
     name,
     store,
