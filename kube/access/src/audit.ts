@@ -19,6 +19,8 @@ export interface AuditRecord {
   user?: UserInfo;
   attributes?: Attributes;
   decision?: Decision;
+  /** What admission has to say of it, by key. */
+  annotations?: Record<string, string>;
 }
 
 /** The event of a finished request. */
@@ -45,6 +47,7 @@ export function auditEvent(ctx: Context, record: AuditRecord, code: number): Rea
       ? {}
       : {
           annotations: {
+            ...record.annotations,
             'authorization.k8s.io/decision': decision.allowed ? 'allow' : 'forbid',
             'authorization.k8s.io/reason': decision.reason,
           },

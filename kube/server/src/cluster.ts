@@ -18,6 +18,8 @@ import { rbacSource } from './access/rbac-source.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import { keyOf, prefixOf } from './registry/keys.ts';
 import type { Registry } from './registry/registry.ts';
+import { Webhooks } from './admission/webhooks/webhooks.ts';
+import type { WebhookDialer } from './webhook-dialer.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import type { KubeletDialer } from './kubelet-dialer.ts';
 import type { Store, StoredObject } from './store/store.ts';
@@ -32,6 +34,8 @@ export interface ClusterParts {
   readonly identity: () => Promise<ClusterIdentity>;
   /** Absent: exec, attach, port-forward and logs are not served. */
   readonly dialKubelet?: KubeletDialer;
+  /** How webhooks that are Services are reached; absent: at their ready endpoints. */
+  readonly dialWebhook?: WebhookDialer;
   /** Of bearer tokens that are no ServiceAccount's, for TokenReview. */
   readonly tokenAuthenticators: readonly Authenticator[];
   /** Rules on objects that hand out rights by naming others. */
@@ -62,10 +66,12 @@ export class Cluster {
   readonly watchers: Gauge;
   readonly identity: () => Promise<ClusterIdentity>;
   readonly dialKubelet: KubeletDialer | undefined;
+  readonly dialWebhook: WebhookDialer | undefined;
   readonly rbac: RbacAuthorizer;
   readonly referenceGuards: readonly ReferenceGuard[];
   /** Of changes that must see each other: to one disruption budget, to the quotas of one namespace. */
   readonly locks = new KeyedMutex();
+  #webhooks: Webhooks | undefined;
   readonly #closing = new Set<() => void>();
   readonly #withdrawing = new Map<string, Set<() => void>>();
 
@@ -79,6 +85,7 @@ export class Cluster {
     this.metrics = parts.metrics;
     this.identity = parts.identity;
     this.dialKubelet = parts.dialKubelet;
+    this.dialWebhook = parts.dialWebhook;
     this.#tokenAuthenticators = parts.tokenAuthenticators;
     this.referenceGuards = parts.referenceGuards;
     this.rbac = createRbacAuthorizer(rbacSource(this));
@@ -111,6 +118,11 @@ export class Cluster {
       return { user: { ...user, groups: [...user.groups, 'system:authenticated'] }, audiences: [tokenIssuerName] };
     }
     return undefined;
+  }
+
+  /** Its webhooks; looked for at the first write. */
+  get webhooks(): Webhooks {
+    return (this.#webhooks ??= new Webhooks(this));
   }
 
   /** A stored namespace. */

@@ -18,6 +18,7 @@ import { serveRequest } from './pipeline/serve.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import { Registry } from './registry/registry.ts';
 import type { KubeletDialer } from './kubelet-dialer.ts';
+import type { WebhookDialer } from './webhook-dialer.ts';
 import type { Store } from './store/store.ts';
 
 /** One cluster of the server: its handler, its CA, its keys. */
@@ -41,6 +42,8 @@ export interface ClusterOptions extends Omit<AuthenticationOptions, 'identity'> 
   readonly referenceGuards?: readonly ReferenceGuard[];
   /** How exec, attach, port-forward and logs reach the nodes. */
   readonly dialKubelet?: KubeletDialer;
+  /** How webhooks that are Services are reached; at their ready endpoints by default. */
+  readonly dialWebhook?: WebhookDialer;
   /** Told of every finished request. */
   readonly audit?: AuditSink;
 }
@@ -87,6 +90,7 @@ export async function openCluster(
     referenceGuards: options.referenceGuards ?? [],
     tokenAuthenticators: [...(options.authenticators ?? []), staticTokenAuthenticator(options.staticTokens ?? [])],
     ...(options.dialKubelet === undefined ? {} : { dialKubelet: options.dialKubelet }),
+    ...(options.dialWebhook === undefined ? {} : { dialWebhook: options.dialWebhook }),
   });
   if (served === undefined) await bootstrap(ctx, cluster);
   const crds = new CrdController(ctx, cluster);

@@ -21,6 +21,8 @@ export interface Scope {
   readonly subresource: string;
   /** Texts of `Warning: 299` headers, in order, each once. */
   readonly warnings: Set<string>;
+  /** Adds to the request's audit event; the first value of a key stays. */
+  readonly annotate?: (key: string, value: string) => void;
 }
 
 /** Store key of the object that the request names. */

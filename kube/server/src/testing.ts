@@ -13,6 +13,7 @@ import type { LogicalCluster } from './logical-cluster.ts';
 import { createMemoryStore } from './store/memory.ts';
 import type { AuditSink } from '@polyanthus/kube-access/audit';
 import type { KubeletDialer } from './kubelet-dialer.ts';
+import type { WebhookDialer } from './webhook-dialer.ts';
 import type { Store } from './store/store.ts';
 
 /** One logical cluster in memory, and what a test may look at. */
@@ -36,6 +37,7 @@ export interface TestClusterOptions {
   readonly name?: string;
   /** How exec and logs reach simulated kubelets. */
   readonly dialKubelet?: KubeletDialer;
+  readonly dialWebhook?: WebhookDialer;
   readonly audit?: AuditSink;
   readonly referenceGuards?: readonly ReferenceGuard[];
 }

@@ -37,10 +37,12 @@ const moment = (scope: Scope): { nowMs: number; subresource: string } => ({
 export async function createObject(scope: Scope, draft: ApiObject, track = true): Promise<Written> {
   const { definition, cluster } = scope;
   const generateName = draft.metadata.generateName ?? '';
-  const generated = generateName !== '' && (draft.metadata.name ?? '') === '';
+  const admitted = await admitCreate(scope, draft, track);
+  const named = admitted.metadata.name ?? '';
+  const generated = generateName !== '' && named === '';
   for (let attempt = 1; ; attempt++) {
-    const name = generated ? `${generateName.slice(0, 58)}${nameSuffix(cluster.random)}` : (draft.metadata.name ?? '');
-    const object = await prepareCreate(scope, withMeta(draft, { name }), track);
+    const name = generated ? `${generateName.slice(0, 58)}${nameSuffix(cluster.random)}` : named;
+    const object = await prepareCreate(scope, withMeta(admitted, { name }));
     const key = keyOf(cluster.name, definition, scope.namespace, name);
     const written = await insert(scope, key, object);
     if (written !== undefined) return { stored: written, created: true };
@@ -49,20 +51,50 @@ export async function createObject(scope: Scope, draft: ApiObject, track = true)
   }
 }
 
-async function prepareCreate(scope: Scope, draft: ApiObject, track: boolean): Promise<ApiObject> {
-  const { definition, cluster } = scope;
-  const { strategy, type } = definition;
-  if (strategy.hasStatus && scope.subresource === '') draft = without(draft, 'status');
+/** What is admitted has no uid, no time and maybe no name yet; as in kube-apiserver, webhooks see it so. */
+async function admitCreate(scope: Scope, draft: ApiObject, track: boolean): Promise<ApiObject> {
+  const { type } = scope.definition;
+  requireNamespace(scope, draft);
   const namespace = type.namespaced ? scope.namespace : draft.metadata.namespace;
-  const given = draft.metadata.namespace ?? '';
-  if (type.namespaced && given !== '' && given !== scope.namespace)
+  draft = withMeta(withoutStatus(scope, draft), {
+    namespace: namespace === '' ? undefined : namespace,
+    uid: undefined,
+    creationTimestamp: undefined,
+    generation: undefined,
+    resourceVersion: undefined,
+    deletionTimestamp: undefined,
+    deletionGracePeriodSeconds: undefined,
+    selfLink: undefined,
+  });
+  // Before admission, as kube-apiserver does: what the server itself sets has no manager.
+  if (track) draft = trackFields(scope, undefined, draft);
+  const { managedFields } = draft.metadata;
+  return admit(scope, 'CREATE', draft, undefined, (changed) =>
+    withMeta(withoutStatus(scope, changed), { managedFields }),
+  );
+}
+
+/** As new objects begin: without what only the status endpoint writes. */
+function withoutStatus({ definition, subresource }: Scope, object: ApiObject): ApiObject {
+  const bare = definition.strategy.hasStatus && subresource === '' ? without(object, 'status') : object;
+  return definition.custom ? bare : (normalizeNative(bare, definition.schema) as ApiObject);
+}
+
+function requireNamespace({ definition, namespace }: Scope, { metadata }: ApiObject): void {
+  const given = metadata.namespace ?? '';
+  if (definition.type.namespaced && given !== '' && given !== namespace)
     throw statusError(
       'BadRequest',
       'the namespace of the provided object does not match the namespace sent on the request',
     );
-  if (!definition.custom) draft = normalizeNative(draft, definition.schema) as ApiObject;
-  draft = withMeta(draft, {
-    namespace: namespace === '' ? undefined : namespace,
+}
+
+async function prepareCreate(scope: Scope, admitted: ApiObject): Promise<ApiObject> {
+  const { definition, cluster } = scope;
+  const { strategy, type } = definition;
+  requireNamespace(scope, admitted);
+  const draft = withMeta(admitted, {
+    ...(type.namespaced ? { namespace: scope.namespace } : {}),
     uid: cluster.random.uuid(),
     creationTimestamp: timestamp(scope.ctx.clock.now()),
     generation: strategy.tracksGeneration ? 1 : undefined,
@@ -71,10 +103,7 @@ async function prepareCreate(scope: Scope, draft: ApiObject, track: boolean): Pr
     deletionGracePeriodSeconds: undefined,
     selfLink: undefined,
   });
-  // Before admission, as kube-apiserver does: what the server itself sets has no manager.
-  if (track) draft = trackFields(scope, undefined, draft);
-  const admitted = await admit(scope, 'CREATE', draft, undefined);
-  const prepared = strategy.prepare?.(admitted, undefined, moment(scope)) ?? admitted;
+  const prepared = strategy.prepare?.(draft, undefined, moment(scope)) ?? draft;
   const faults = [
     ...createFaults(prepared, definition),
     ...cluster.schemaFaults(definition, prepared, undefined),
@@ -190,10 +219,12 @@ async function prepareUpdate(
 ): Promise<ApiObject> {
   const { definition } = scope;
   const { strategy, type } = definition;
-  let after: ApiObject = { ...draft, metadata: carryMeta(draft.metadata, before.metadata) };
-  after = keepOtherParts(scope, after, before);
+  const carried = (object: ApiObject): ApiObject =>
+    keepOtherParts(scope, { ...object, metadata: carryMeta(object.metadata, before.metadata) }, before);
+  let after = carried(draft);
   if (options.track) after = trackFields(scope, before, after);
-  after = await admit(scope, 'UPDATE', after, before);
+  const { managedFields } = after.metadata;
+  after = await admit(scope, 'UPDATE', after, before, (changed) => withMeta(carried(changed), { managedFields }));
   after = strategy.prepare?.(after, before, moment(scope)) ?? after;
   if (scope.subresource !== 'binding') after = bumpGeneration(definition, after, before);
   if (options.validate !== false) {

@@ -1,10 +1,12 @@
 /** Admission: the server's own plugins in order. Each may change the object or refuse the request. */
+import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import type { ApiObject } from '../api-object.ts';
 import type { Scope } from '../scope.ts';
 import type { AdmissionPlugin, Operation } from './plugin.ts';
 import { lifecycle } from './namespace-lifecycle.ts';
 import { requester } from './csr.ts';
 import { csrRights } from './csr-rights.ts';
+import { checkLimits, limitDefaults } from './limit-range.ts';
 import { podDefaults } from './pod-defaults.ts';
 import { priority } from './priority.ts';
 import { priorityClass } from './priority-class.ts';
@@ -13,9 +15,11 @@ import { serviceAccount } from './service-account.ts';
 import { clusterIp } from './cluster-ip.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { references } from './references.ts';
+import { attributesOf, otherKinds } from './webhooks/attributes.ts';
 
 const plugins: readonly AdmissionPlugin[] = [
   lifecycle,
+  limitDefaults,
   serviceAccount,
   priority,
   podDefaults,
@@ -27,8 +31,29 @@ const plugins: readonly AdmissionPlugin[] = [
   csrRights,
 ];
 
-/** Runs the plugins. */
+/**
+ * Runs the plugins, then the mutating webhooks; where a webhook changes something, both once more. `keep` takes back what
+ * may not be changed on this way.
+ */
 export async function admit(
+  scope: Scope,
+  operation: 'CREATE' | 'UPDATE',
+  object: ApiObject,
+  before: ApiObject | undefined,
+  keep: (object: ApiObject) => ApiObject = (same) => same,
+): Promise<ApiObject> {
+  const plugged = await plug(scope, operation, object, before);
+  if (otherKinds.has(scope.subresource)) return plugged;
+  const rounds = scope.cluster.webhooks.mutating({ scope });
+  if (rounds === undefined) return plugged;
+  const round = async (current: ApiObject): Promise<ApiObject> =>
+    (await rounds.run(attributesOf(scope, operation, current, before))) as ApiObject;
+  const after = await round(plugged);
+  if (!rounds.changed) return after;
+  return keep(await round(await plug(scope, operation, keep(after), before)));
+}
+
+async function plug(
   scope: Scope,
   operation: Operation,
   object: ApiObject,
@@ -39,15 +64,28 @@ export async function admit(
   return current;
 }
 
+/** The same for a deletion, webhooks that judge included. `options` are its DeleteOptions. */
+export async function admitDelete(
+  scope: Scope,
+  object: ApiObject,
+  request: { readonly options: JsonObject; readonly dryRun: boolean },
+): Promise<void> {
+  await plug(scope, 'DELETE', object, object);
+  await scope.cluster.webhooks.admit(attributesOf(scope, 'DELETE', undefined, object, request));
+}
+
 /**
- * The last word, when the object is complete and valid: what counts it (ResourceQuota), so that nothing is charged that is
- * refused anyway. Nothing changes the object any more.
+ * The last word, when the object is complete and valid: limits, validating webhooks, then what counts it (ResourceQuota), so that
+ * nothing is charged that is refused anyway. Nothing changes the object any more.
  */
 export async function admitLast(
   scope: Scope,
-  operation: Operation,
+  operation: 'CREATE' | 'UPDATE',
   object: ApiObject,
   before: ApiObject | undefined,
 ): Promise<void> {
+  checkLimits(scope, operation, object, before);
+  if (!otherKinds.has(scope.subresource))
+    await scope.cluster.webhooks.validate(scope, () => attributesOf(scope, operation, object, before));
   await resourceQuota(scope, operation, object, before);
 }

@@ -116,6 +116,10 @@ async function authorised(ctx: Context, parts: PipelineParts, parsed: Parsed): P
     name,
     subresource: target.parts.slice(2).join('/'),
     warnings,
+    annotate: (key, value) => {
+      audit.annotations ??= {};
+      audit.annotations[key] ??= value;
+    },
   };
   const response = await serveResource(scope, verb);
   return warnings.size === 0

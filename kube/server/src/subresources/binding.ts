@@ -1,14 +1,23 @@
 /** pods/binding: the scheduler's decision. */
 import type { ServerResponse } from '@polyanthus/ground-http/message';
+import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { conflict, statusError } from '@polyanthus/kube-objects/status';
+import { attributesOf } from '../admission/webhooks/attributes.ts';
 import { jsonAnswer } from '../answers.ts';
 import { listAt, objectAt, textAt, timestamp } from '../api-object.ts';
 import { readJsonBody } from '../codec.ts';
 import type { Scope } from '../scope.ts';
 import { updateObject } from '../writes.ts';
 
+async function admitBinding(scope: Scope, body: JsonObject): Promise<JsonObject> {
+  const metadata = { ...objectAt(body, 'metadata'), name: scope.name, namespace: scope.namespace };
+  const binding = { kind: 'Binding', apiVersion: 'v1', ...body, metadata };
+  const kind = { group: '', version: 'v1', kind: 'Binding' };
+  return (await scope.cluster.webhooks.admit(attributesOf(scope, 'CREATE', binding, undefined, { kind }))) ?? binding;
+}
+
 export async function bindPod(scope: Scope): Promise<ServerResponse> {
-  const binding = await readJsonBody(scope);
+  const binding = await admitBinding(scope, await readJsonBody(scope));
   const target = objectAt(binding, 'target');
   const node = textAt(target, 'name');
   if (node === '') throw statusError('Invalid', `Binding "${scope.name}" is invalid: target.name: Required value`);

@@ -8,6 +8,7 @@ import { equalJson } from '@polyanthus/kube-objects/json-value';
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { conflict, isStatus, notFound, StatusError, statusError } from '@polyanthus/kube-objects/status';
 import { admit } from '../admission/admit.ts';
+import { attributesOf } from '../admission/webhooks/attributes.ts';
 import { jsonAnswer } from '../answers.ts';
 import { listAt, objectAt, textAt, type ApiObject } from '../api-object.ts';
 import { readJsonBody } from '../codec.ts';
@@ -32,6 +33,7 @@ export async function evictPod(scope: Scope): Promise<ServerResponse> {
   const eviction = await readEviction(scope);
   const request = requestOf(scope, eviction);
   await admit(scope, 'CREATE', eviction, undefined);
+  await askWebhooks(scope, eviction, request);
   const stored = await deleteUnasked(scope, request);
   if (stored === undefined) return jsonAnswer(201, success);
   const pod = readStored(stored, scope.definition);
@@ -45,6 +47,12 @@ export async function evictPod(scope: Scope): Promise<ServerResponse> {
     await markAndDelete(scope, request);
   }
   return jsonAnswer(201, success);
+}
+
+/** About the Eviction, not about the pod. */
+async function askWebhooks(scope: Scope, eviction: ApiObject, { dryRun }: DeleteRequest): Promise<void> {
+  const kind = { group: 'policy', version: eviction.apiVersion.split('/')[1] ?? 'v1', kind: 'Eviction' };
+  await scope.cluster.webhooks.admit(attributesOf(scope, 'CREATE', eviction, undefined, { kind, dryRun }));
 }
 
 const severalBudgets =
@@ -152,7 +160,7 @@ async function markAndDelete(scope: Scope, request: DeleteRequest): Promise<void
   const marked = request.dryRun ? undefined : await mark(scope, request);
   const pinned = request.resourceVersion !== undefined && marked !== undefined ? pinnedTo(request, marked) : request;
   // An eviction was admitted as one; it is not admitted a second time as a deletion.
-  await deleteObject(scope, pinned, async (_scope, _operation, object) => object);
+  await deleteObject(scope, pinned, async () => undefined);
 }
 
 /** Puts the condition on the pod that tells its owner why it goes. */

@@ -2,7 +2,9 @@
 import type { Duplex } from 'node:stream';
 import type { HeaderValues, ServerResponse, Transport } from '@polyanthus/ground-http/message';
 import { relay } from '@polyanthus/ground-http/relay';
+import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { notFound, statusError } from '@polyanthus/kube-objects/status';
+import { attributesOf } from '../admission/webhooks/attributes.ts';
 import { listAt, objectAt, textAt, type ApiObject } from '../api-object.ts';
 import { parseStored, readStored } from '../encode.ts';
 import { requireCreate } from '../access/require-create.ts';
@@ -11,10 +13,17 @@ import { storedOf } from '../verbs/get.ts';
 
 export type { KubeletDialer } from '../kubelet-dialer.ts';
 
-const streams: Readonly<Record<string, { readonly path: string; readonly containers: boolean }>> = {
-  exec: { path: 'exec', containers: true },
-  attach: { path: 'attach', containers: true },
-  portforward: { path: 'portForward', containers: false },
+interface Stream {
+  readonly path: string;
+  readonly containers: boolean;
+  /** The kind that webhooks are shown. */
+  readonly options: string;
+}
+
+const streams: Readonly<Record<string, Stream>> = {
+  exec: { path: 'exec', containers: true, options: 'PodExecOptions' },
+  attach: { path: 'attach', containers: true, options: 'PodAttachOptions' },
+  portforward: { path: 'portForward', containers: false, options: 'PodPortForwardOptions' },
 };
 /** Names that the pod API and the kubelet's API spell differently. */
 const parameters: Readonly<Record<string, string>> = { stdin: 'input', stdout: 'output', stderr: 'error', tty: 'tty' };
@@ -37,8 +46,9 @@ export async function streamPod(scope: Scope, verb: string): Promise<ServerRespo
   if (verb === 'get') await requireCreate(scope);
   const pod = readStored(storedOf(scope), scope.definition);
   const container = stream.containers ? `/${encodeURIComponent(containerOf(scope, pod))}` : '';
+  const asked = await admitConnect(scope, stream.options);
   const { transport, place } = await kubeletOf(scope, pod, true);
-  const query = kubeletQuery(scope.query);
+  const query = kubeletQuery(asked);
   const url = `/${stream.path}/${place}${container}${query === '' ? '' : `?${query}`}`;
   const result = await transport.upgrade(scope.ctx, {
     method: scope.request.method,
@@ -55,6 +65,39 @@ export async function streamPod(scope: Scope, verb: string): Promise<ServerRespo
     upgrade: (client: Duplex, clientHead: Uint8Array) =>
       void relay(scope.ctx, client, socket, { headFromA: clientHead, headFromB: head }),
   };
+}
+
+const flags = ['stdin', 'stdout', 'stderr', 'tty'];
+
+/** Webhooks see the query as an object, and may change it. */
+async function admitConnect(scope: Scope, kind: string): Promise<URLSearchParams> {
+  const object = connectOptions(scope.query, kind);
+  const attributes = attributesOf(scope, 'CONNECT', object, undefined, { kind: { group: '', version: 'v1', kind } });
+  const after = await scope.cluster.webhooks.admit(attributes);
+  return after === undefined || after === object ? scope.query : queryOf(after);
+}
+
+function connectOptions(query: URLSearchParams, kind: string): JsonObject {
+  const options: Record<string, JsonObject[string]> = { kind, apiVersion: 'v1' };
+  for (const [key, value] of query) {
+    if (flags.includes(key)) options[key] = value === 'true' || value === '1';
+    if (key === 'container') options[key] = value;
+  }
+  const command = query.getAll('command');
+  const ports = query.getAll('ports').flatMap((text) => text.split(','));
+  if (command.length > 0) options['command'] = command;
+  if (ports.length > 0) options['ports'] = ports.map(Number);
+  return options;
+}
+
+function queryOf(options: JsonObject): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(options)) {
+    if (key === 'kind' || key === 'apiVersion' || value === undefined || value === null) continue;
+    for (const one of Array.isArray(value) ? (value as readonly JsonObject[string][]) : [value])
+      query.append(key, String(one));
+  }
+  return query;
 }
 
 /** log: an ordinary answer, followed for as long as the client reads. */

@@ -7,6 +7,7 @@ import { labelSelectorMatcher, type LabelSelectorObject } from '@polyanthus/kube
 import { statusError } from '@polyanthus/kube-objects/status';
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import { invalidObject } from '../invalid.ts';
+import { attributesOf } from '../admission/webhooks/attributes.ts';
 import { jsonAnswer, toStatusError } from '../answers.ts';
 import type { ApiObject } from '../api-object.ts';
 import { readJsonBody } from '../codec.ts';
@@ -25,8 +26,9 @@ export async function scaleVerb(scope: Scope, verb: string): Promise<ServerRespo
   const change = verb === 'patch' ? await patchedScale(scope) : await sentScale(scope);
   const { stored } = await updateObject(
     scope,
-    (before) => {
-      const scale = change(scaleOf(paths, before));
+    async (before) => {
+      const old = scaleOf(paths, before);
+      const scale = await admitScale(scope, change(old), old);
       const metadata = (scale['metadata'] ?? {}) as JsonObject;
       const replicas = ((scale['spec'] ?? {}) as JsonObject)['replicas'] ?? 0;
       if (typeof replicas !== 'number' || replicas < 0)
@@ -46,6 +48,13 @@ export async function scaleVerb(scope: Scope, verb: string): Promise<ServerRespo
     { retry: verb === 'patch', track: true },
   );
   return jsonAnswer(200, scaleOf(paths, readStored(stored, scope.definition)));
+}
+
+/** About the Scale, not about what is scaled. */
+async function admitScale(scope: Scope, scale: JsonObject, old: JsonObject): Promise<JsonObject> {
+  const kind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+  const object = { kind: 'Scale', apiVersion: 'autoscaling/v1', ...scale };
+  return (await scope.cluster.webhooks.admit(attributesOf(scope, 'UPDATE', object, old, { kind }))) ?? object;
 }
 
 /** A custom object without the field has no scale. */

@@ -5,6 +5,7 @@ import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { conflict, notFound, statusError } from '@polyanthus/kube-objects/status';
 import { invalidObject } from '../invalid.ts';
+import { attributesOf } from '../admission/webhooks/attributes.ts';
 import { jsonAnswer } from '../answers.ts';
 import { objectAt, textAt, timestamp } from '../api-object.ts';
 import { readJsonBody } from '../codec.ts';
@@ -15,8 +16,8 @@ import { storedOf } from '../verbs/get.ts';
 
 export async function requestToken(scope: Scope): Promise<ServerResponse> {
   const body = await readJsonBody(scope);
-  const spec = objectAt(body, 'spec');
   const account = storedOf(scope);
+  const spec = objectAt(await admitRequest(scope, body), 'spec');
   const expirationSeconds = spec['expirationSeconds'] ?? tokenSeconds.default;
   if (
     typeof expirationSeconds !== 'number' ||
@@ -53,6 +54,13 @@ export async function requestToken(scope: Scope): Promise<ServerResponse> {
     spec: { audiences, expirationSeconds, boundObjectRef: spec['boundObjectRef'] ?? null },
     status: { token, expirationTimestamp: timestamp(nowMs + expirationSeconds * 1000) },
   });
+}
+
+async function admitRequest(scope: Scope, body: JsonObject): Promise<JsonObject> {
+  const metadata = { ...objectAt(body, 'metadata'), name: scope.name, namespace: scope.namespace };
+  const request = { kind: 'TokenRequest', apiVersion: 'authentication.k8s.io/v1', ...body, metadata };
+  const kind = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
+  return (await scope.cluster.webhooks.admit(attributesOf(scope, 'CREATE', request, undefined, { kind }))) ?? request;
 }
 
 const resources: Readonly<Record<string, string>> = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' };

@@ -3,11 +3,11 @@ import type { ServerResponse } from '@polyanthus/ground-http/message';
 import { conflict, notFound } from '@polyanthus/kube-objects/status';
 import { notSupported } from '@polyanthus/kube-objects/field-errors';
 import { invalidOptions } from '../invalid.ts';
-import { admit } from '../admission/admit.ts';
+import { admitDelete } from '../admission/admit.ts';
 import { jsonAnswer } from '../answers.ts';
 import { objectAt, timestamp, withMeta, type ApiObject } from '../api-object.ts';
 import { readJsonBody } from '../codec.ts';
-import type { JsonObject } from '@polyanthus/kube-objects/meta';
+import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
 import { encodeAt, indexOf, readStored, toStorage } from '../encode.ts';
 import { objectAnswer } from '../render.ts';
 import { isDryRun, type Scope } from '../scope.ts';
@@ -21,6 +21,8 @@ export interface DeleteRequest {
   readonly uid: string | undefined;
   readonly resourceVersion: string | undefined;
   readonly dryRun: boolean;
+  /** As webhooks are shown it. */
+  readonly options: JsonObject;
 }
 
 /** Options from the body, else from the query. */
@@ -45,7 +47,24 @@ export function deleteRequestOf(body: JsonObject, query = new URLSearchParams())
     uid: preconditions['uid'] as string | undefined,
     resourceVersion: preconditions['resourceVersion'] as string | undefined,
     dryRun,
+    options: optionsOf(body, query),
   };
+}
+
+const optionKeys = ['gracePeriodSeconds', 'preconditions', 'orphanDependents', 'propagationPolicy', 'dryRun'] as const;
+
+function optionsOf(body: JsonObject, query: URLSearchParams): JsonObject {
+  const asked = (key: string): JsonValue | undefined => {
+    const text = query.get(key) ?? '';
+    if (key === 'dryRun') return query.getAll(key).length === 0 ? undefined : query.getAll(key);
+    if (text === '') return undefined;
+    return key === 'gracePeriodSeconds' ? Number(text) : key === 'orphanDependents' ? text === 'true' : text;
+  };
+  const given = optionKeys.flatMap((key) => {
+    const value = body[key] ?? asked(key);
+    return value === undefined || value === null ? [] : [[key, value] as const];
+  });
+  return { kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/v1', ...Object.fromEntries(given) };
 }
 
 function propagationOf(policy: unknown, orphan: unknown): DeleteRequest['propagation'] {
@@ -101,14 +120,14 @@ export interface Deleted {
 export async function deleteObject(
   scope: Scope,
   request: DeleteRequest,
-  admission: typeof admit = admit,
+  admission: (scope: Scope, object: ApiObject, request: DeleteRequest) => Promise<void> = admitDelete,
 ): Promise<Deleted> {
   const { definition } = scope;
   for (let attempt = 1; ; attempt++) {
     const stored = storedOf(scope);
     const before = readStored(stored, definition);
     checkPreconditions(scope, before, stored, request);
-    await admission(scope, 'DELETE', before, before);
+    await admission(scope, before, request);
     const after = marked(scope, before, request);
     const deleted = isFinished(after)
       ? await remove(scope, stored, after, request)

@@ -1,0 +1,55 @@
+/** The webhooks of one cluster. Without a configuration a write costs two comparisons. */
+import type { JsonObject } from '@polyanthus/kube-objects/meta';
+import type { Cluster } from '../../cluster.ts';
+import { isExempt, type WebhookAttributes } from './attributes.ts';
+import { WebhookClients } from './clients.ts';
+import { HookSource, type Hook } from './hooks.ts';
+import { MutatingRounds } from './mutating.ts';
+import { askValidating } from './validating.ts';
+
+/** Made when a cluster is first written to. */
+export class Webhooks {
+  readonly clients: WebhookClients;
+  readonly #mutating: HookSource;
+  readonly #validating: HookSource;
+
+  constructor(cluster: Cluster) {
+    this.clients = new WebhookClients(cluster);
+    this.#mutating = new HookSource(cluster, 'mutatingwebhookconfigurations');
+    this.#validating = new HookSource(cluster, 'validatingwebhookconfigurations');
+    cluster.onClose(() => {
+      this.#mutating.close();
+      this.#validating.close();
+    });
+  }
+
+  /** The rounds of mutating webhooks for a write; undefined when none is configured, or none may be asked. */
+  mutating({ scope }: Pick<WebhookAttributes, 'scope'>): MutatingRounds | undefined {
+    const hooks = usable(this.#mutating, scope);
+    return hooks.length === 0 ? undefined : new MutatingRounds(hooks);
+  }
+
+  /** Throws when a validating webhook refuses. `attributes` is asked for only when one is configured. */
+  async validate(scope: WebhookAttributes['scope'], attributes: () => WebhookAttributes): Promise<void> {
+    const hooks = usable(this.#validating, scope);
+    if (hooks.length > 0) await askValidating(hooks, attributes());
+  }
+
+  /** One round of all that change, then all that judge: for what is written but not stored as itself. */
+  async admit(attributes: WebhookAttributes): Promise<JsonObject | undefined> {
+    const rounds = this.mutating(attributes);
+    let { object } = attributes;
+    if (rounds !== undefined) {
+      object = await rounds.run(attributes);
+      if (rounds.changed) object = await rounds.run({ ...attributes, object });
+    }
+    const after = { ...attributes, object };
+    await this.validate(attributes.scope, () => after);
+    return object;
+  }
+}
+
+const usable = (source: HookSource, scope: WebhookAttributes['scope']): readonly Hook[] => {
+  const hooks = source.hooks();
+  return hooks.length === 0 || isExempt(scope) ? [] : hooks;
+};
