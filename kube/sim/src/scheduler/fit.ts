@@ -1,5 +1,6 @@
 /** Whether a pod fits a node, and why not, in kube-scheduler's words. */
-import type { Node, Pod, Taint } from '@polyanthus/kube-kinds/core';
+import type { Node, Pod } from '@polyanthus/kube-kinds/core';
+import { selectsNode, untoleratedTaint } from '@polyanthus/kube-kinds/placement';
 import { quantities, type Requests } from './requests.ts';
 
 /** By node object: a scheduler asks about every node for every pod, and cached objects never change. */
@@ -13,16 +14,19 @@ function allocatableOf(node: Node): Requests {
   return allocatable;
 }
 
+/** What a cordon is to tolerations, with its taint or without. */
+const cordon = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } as const;
+
 /** Why a pod cannot run on this node; empty when it can. */
 export function misfits(pod: Pod, requests: Requests, node: Node, used: Requests): readonly string[] {
   if (
     node.spec?.unschedulable === true &&
-    !tolerates(pod, { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' })
+    untoleratedTaint([cordon], pod.spec.tolerations, ['NoSchedule']) !== undefined
   )
     return ['node(s) were unschedulable'];
-  if ((node.spec?.taints ?? []).some((taint) => taint.effect !== 'PreferNoSchedule' && !tolerates(pod, taint)))
+  if (untoleratedTaint(node.spec?.taints, pod.spec.tolerations, ['NoSchedule', 'NoExecute']) !== undefined)
     return ['node(s) had untolerated taint(s)'];
-  if (!selects(pod, node)) return ["node(s) didn't match Pod's node affinity/selector"];
+  if (!selectsNode(pod.spec, node)) return ["node(s) didn't match Pod's node affinity/selector"];
   return shortages(requests, node, used);
 }
 
@@ -45,77 +49,6 @@ export function load(requests: Requests, node: Node, used: Requests): number {
   };
   // The count of pods last and least, so that pods without requests spread too.
   return (share('cpu') + share('memory')) / 2 + share('pods') / 1000;
-}
-
-function tolerates(pod: Pod, taint: Pick<Taint, 'key' | 'effect' | 'value'>): boolean {
-  return (pod.spec.tolerations ?? []).some((toleration) => {
-    if (toleration.effect !== undefined && toleration.effect !== '' && toleration.effect !== taint.effect) return false;
-    if (toleration.operator === 'Exists')
-      return toleration.key === undefined || toleration.key === '' || toleration.key === taint.key;
-    return toleration.key === taint.key && (toleration.value ?? '') === (taint.value ?? '');
-  });
-}
-
-interface NodeSelectorTerm {
-  readonly matchExpressions?: readonly {
-    readonly key: string;
-    readonly operator: string;
-    readonly values?: readonly string[];
-  }[];
-  readonly matchFields?: readonly {
-    readonly key: string;
-    readonly operator: string;
-    readonly values?: readonly string[];
-  }[];
-}
-interface Affinity {
-  readonly nodeAffinity?: {
-    readonly requiredDuringSchedulingIgnoredDuringExecution?: {
-      readonly nodeSelectorTerms?: readonly NodeSelectorTerm[];
-    };
-  };
-}
-
-/** nodeSelector and required node affinity. Affinity between pods and topology spread are not simulated. */
-function selects(pod: Pod, node: Node): boolean {
-  const labels = node.metadata.labels ?? {};
-  if (!Object.entries(pod.spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value)) return false;
-  const terms = (pod.spec['affinity'] as Affinity | undefined)?.nodeAffinity
-    ?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
-  if (terms === undefined) return true;
-  const fields = { 'metadata.name': node.metadata.name ?? '' };
-  return terms.some(
-    (term) =>
-      (term.matchExpressions ?? []).every((each) => holds(each, labels)) &&
-      (term.matchFields ?? []).every((each) => holds(each, fields)),
-  );
-}
-
-function holds(
-  {
-    key,
-    operator,
-    values = [],
-  }: { readonly key: string; readonly operator: string; readonly values?: readonly string[] },
-  labels: Readonly<Record<string, string>>,
-): boolean {
-  const value = labels[key];
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    case 'Gt':
-      return Number(value) > Number(values[0]);
-    case 'Lt':
-      return Number(value) < Number(values[0]);
-    default:
-      return false;
-  }
 }
 
 /** kube-scheduler's message for a pod that fits nowhere. */
