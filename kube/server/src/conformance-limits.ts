@@ -319,4 +319,43 @@ const quotas: Group = {
   ],
 };
 
-export const limitGroups: readonly Group[] = [evictions, priorities, quotas];
+const range = (name: string, ...limits: object[]): Step =>
+  post(`${core}/limitranges`, { metadata: { name }, spec: { limits } });
+const sized = (name: string, resources: object, more: object = {}): Step =>
+  ranked(name, { containers: [{ name: 'c', image: 'nginx:1', resources }], ...more });
+const tiny = { containers: [{ name: 'c', image: 'nginx:1', resources: { requests: { cpu: '1m' } } }] };
+
+const limitRanges: Group = {
+  name: 'limit ranges',
+  steps: [
+    range('bad', { type: 'Pod', default: { cpu: '1' } }),
+    range('bad', { type: 'Container', min: { cpu: '2' }, max: { cpu: '1' } }),
+    range('bad', { type: 'Container', max: { cpu: '1' }, default: { cpu: '2' } }),
+    range('bad', { type: 'Container', max: { cpu: '1' } }, { type: 'Container', max: { cpu: '2' } }),
+    range('bad', { type: 'PersistentVolumeClaim', max: { cpu: '1' } }),
+    range('bad', { type: 'Pod', maxLimitRequestRatio: { cpu: '500m' } }),
+    range('bad', { type: 'Pod', min: { cpu: '1' }, max: { cpu: '2' }, maxLimitRequestRatio: { cpu: '3' } }),
+    range('defaults', { type: 'Container', min: { cpu: '10m' }, max: { cpu: '1' }, default: { memory: '64Mi' } }),
+    settle(`${core}/pods`, probe(tiny)),
+    sized('r0', {}),
+    sized('r1', { requests: { cpu: '1m' } }),
+    sized('r2', { limits: { cpu: '2' } }),
+    sized('r3', { requests: { cpu: '20m' }, limits: { cpu: '20m', memory: '1Gi' } }),
+    sized('r4', {}, { initContainers: [{ name: 'i', image: 'nginx:1' }] }),
+    patch(`${core}/pods/r0`, { metadata: { labels: { more: 'x' } } }),
+    remove(`${core}/limitranges/defaults`),
+    range('whole', { type: 'Pod', max: { cpu: '1' }, maxLimitRequestRatio: { cpu: '2' } }),
+    settle(`${core}/pods`, probe()),
+    sized('w0', { requests: { cpu: '100m' } }),
+    sized('w1', { requests: { cpu: '100m' }, limits: { cpu: '300m' } }),
+    sized('w2', { limits: { cpu: '1001m' } }),
+    sized('w3', { requests: { cpu: '100m' }, limits: { cpu: '200m' } }),
+    remove(`${core}/limitranges/whole`),
+    range('claims', { type: 'PersistentVolumeClaim', min: { storage: '2Gi' }, max: { storage: '3Gi' } }),
+    settle(`${core}/persistentvolumeclaims`, claim('c1', '1Gi')),
+    post(`${core}/persistentvolumeclaims`, claim('c1', '1Gi')),
+    post(`${core}/persistentvolumeclaims`, claim('c2', '4Gi')),
+  ],
+};
+
+export const limitGroups: readonly Group[] = [evictions, priorities, quotas, limitRanges];

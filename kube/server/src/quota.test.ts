@@ -132,3 +132,58 @@ describe('priority', () => {
     });
   });
 });
+
+describe('a limit range', () => {
+  const range = (...limits: object[]): Promise<ApiAnswer> =>
+    send('POST', `${core}/limitranges`, { metadata: { name: 'l' }, spec: { limits } });
+  const sized = (name: string, resources: object): Promise<ApiAnswer> =>
+    send('POST', `${core}/pods`, { metadata: { name }, spec: { containers: [{ name: 'c', image: 'i', resources }] } });
+
+  it('gives containers what they do not ask for, and says so', async () => {
+    await range({ type: 'Container', min: { cpu: '10m' }, max: { cpu: '1' }, default: { memory: '64Mi' } });
+    expect((await sized('a', { requests: { memory: '1Mi' } })).body).toMatchObject({
+      metadata: {
+        annotations: {
+          'kubernetes.io/limit-ranger':
+            'LimitRanger plugin set: cpu request for container c; cpu, memory limit for container c',
+        },
+      },
+      spec: {
+        containers: [{ resources: { requests: { cpu: '1', memory: '1Mi' }, limits: { cpu: '1', memory: '64Mi' } } }],
+      },
+    });
+  });
+
+  it.for([
+    [
+      { requests: { cpu: '1m' } },
+      '[minimum cpu usage per Container is 10m, but request is 1m, maximum cpu usage per Pod is 500m, but limit is 1]',
+    ],
+    [
+      { limits: { cpu: '2' } },
+      '[maximum cpu usage per Container is 1, but limit is 2, maximum cpu usage per Pod is 500m, but limit is 2]',
+    ],
+  ] as const)('refuses %j', async ([resources, why]) => {
+    await range({ type: 'Container', min: { cpu: '10m' }, max: { cpu: '1' } }, { type: 'Pod', max: { cpu: '500m' } });
+    expect((await sized('a', resources)).body).toMatchObject({ code: 403, message: `pods "a" is forbidden: ${why}` });
+  });
+
+  it('contradicts itself nowhere', async () => {
+    expect((await range({ type: 'Container', min: { cpu: '2' }, max: { cpu: '1' } })).body).toMatchObject({
+      code: 422,
+      details: {
+        causes: expect.arrayContaining([expect.objectContaining({ field: 'spec.limits[0].min[cpu]' })]) as unknown,
+      },
+    });
+  });
+
+  it('feeds the quota that wants numbers', async () => {
+    await quota('q', { 'limits.cpu': '1' });
+    await range({ type: 'Container', default: { cpu: '600m' } });
+    expect((await sized('a', {})).status).toBe(201);
+    expect((await sized('b', {})).body).toMatchObject({
+      message:
+        'pods "b" is forbidden: exceeded quota: q, requested: limits.cpu=600m, used: limits.cpu=600m, limited: limits.cpu=1',
+    });
+  });
+});

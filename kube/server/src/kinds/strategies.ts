@@ -9,6 +9,7 @@ import { configFaults } from './config.ts';
 import { disruptionBudgetFaults, prepareBudget } from './disruption-budgets.ts';
 import { prepareNode, prepareVolume } from './nodes-and-volumes.ts';
 import { podFaults, podFields, podGrace, preparePod } from './pods.ts';
+import { limitRangeFaults } from './limit-ranges.ts';
 import { prepareNamespace } from './namespaces.ts';
 import { preparePriorityClass, priorityClassFaults } from './priority-classes.ts';
 import { resourceQuotaFaults } from './resource-quotas.ts';
@@ -41,7 +42,7 @@ const special: Readonly<Record<string, Partial<Strategy>>> = {
   serviceaccounts: {},
   events: { createOnUpdate: true },
   endpoints: { createOnUpdate: true },
-  limitranges: { createOnUpdate: true },
+  limitranges: { createOnUpdate: true, faults: limitRangeFaults },
   replicationcontrollers: generation,
   'deployments.apps': { ...generation, faults: deploymentFaults },
   'replicasets.apps': { ...generation, faults: workloadSelectorFaults },
