@@ -1,18 +1,13 @@
 /**
- * Expressions of users (CEL): compiled once, evaluated often, and never without a bound. Every step of a loop costs as much
- * as what is looked at is large, from a budget that its caller shares out; where it ends the evaluation ends.
+ * Expressions of users (CEL): compiled once, evaluated often, and never without a bound: every step of a loop
+ * and every function takes from a budget that its caller shares out; where it ends the evaluation ends.
  */
 import { celEnv, celFunc, CelScalar, isCelError, parse, plan, type CelEnv, type CelResult } from '@bufbuild/cel';
-import { compilePattern } from './pattern.ts';
+import { charged, chargedPattern, spend, spendingFrom, type CostBudget } from './charged.ts';
 import { celErrors } from './errors.ts';
 import { functionsOf, identifiersOf, loopsOf, type Expr } from './expression-tree.ts';
 import { notEvaluated, ownFunctions } from './functions.ts';
 import type { ExpressionValue } from './values.ts';
-
-/** What evaluations may still cost together; below zero: it is used up. */
-export interface CostBudget {
-  left: number;
-}
 
 /** What became of one evaluation. `failed` is worded as cel-go words it. */
 export type Outcome =
@@ -26,12 +21,8 @@ export interface Expression {
   readonly uses: (variable: string) => boolean;
   /** A function, macro or operator of Kubernetes' that this room does not have: the expression cannot be evaluated. */
   readonly lacks: string | undefined;
-  /** `units`: how large the variables are together, 1 or more; a loop costs that much a step. Never throws. */
-  readonly evaluate: (
-    variables: Readonly<Record<string, ExpressionValue>>,
-    budget: CostBudget,
-    units: number,
-  ) => Outcome;
+  /** Never throws. */
+  readonly evaluate: (variables: Readonly<Record<string, ExpressionValue>>, budget: CostBudget) => Outcome;
 }
 
 const lengthMax = 100_000;
@@ -39,25 +30,20 @@ const depthMax = 250;
 /** No user's expression has it: its name is unknown to them. */
 const tick = 'step__of__a__loop';
 
-/** Set while an expression is evaluated: evaluation is synchronous, and one at a time. */
-let spending: { readonly budget: CostBudget; readonly units: number } | undefined;
-
-function spend(): boolean {
-  if (spending === undefined) return true;
-  spending.budget.left -= spending.units;
-  return spending.budget.left >= 0;
-}
-
 const environments = new Map<string, CelEnv>();
 
 function environmentOf(variables: readonly string[]): CelEnv {
   const key = variables.join();
   const known = environments.get(key);
   if (known !== undefined) return known;
-  const made = celEnv({
+  const options = {
     variables: Object.fromEntries(variables.map((name) => [name, CelScalar.DYN])),
-    funcs: [...ownFunctions, celFunc(tick, [], CelScalar.BOOL, spend)],
-    re2: { compile: compilePattern },
+    re2: { compile: chargedPattern },
+  };
+  const { funcs } = celEnv({ ...options, funcs: [...ownFunctions] });
+  const made = celEnv({
+    ...options,
+    funcs: [...[...funcs].map(charged), celFunc(tick, [], CelScalar.BOOL, () => spend(1))],
   });
   environments.set(key, made as CelEnv);
   return made as CelEnv;
@@ -85,7 +71,7 @@ export function compileExpression(text: string, variables: readonly string[]): E
   return {
     uses: (variable) => named.has(variable),
     lacks: undefined,
-    evaluate: (bindings, budget, units) => evaluate(run, bindings, budget, units),
+    evaluate: (bindings, budget) => evaluate(run, bindings, budget),
   };
 }
 
@@ -93,20 +79,15 @@ function evaluate(
   run: (bindings: Readonly<Record<string, ExpressionValue>>) => CelResult,
   bindings: Readonly<Record<string, ExpressionValue>>,
   budget: CostBudget,
-  units: number,
 ): Outcome {
-  spending = { budget, units };
   try {
-    spend();
-    const result = budget.left < 0 ? undefined : run(bindings);
+    const result = spendingFrom(budget, () => (spend(1) ? run(bindings) : undefined));
     if (result === undefined || budget.left < 0) return { kind: 'costly' };
     return isCelError(result)
       ? { kind: 'failed', message: inGoWords(result.message) }
       : { kind: 'value', value: result };
   } catch (error) {
     return { kind: 'failed', message: inGoWords(error instanceof Error ? error.message : String(error)) };
-  } finally {
-    spending = undefined;
   }
 }
 

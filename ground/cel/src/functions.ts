@@ -1,6 +1,6 @@
 /** Functions beside CEL's own: the string extension, and those of Kubernetes for lists. */
 import { celMethod, CelScalar, isCelList, listType, type CelFunc, type CelList, type CelValue } from '@bufbuild/cel';
-import { strings } from '@bufbuild/cel/ext';
+import { textFunctions } from './text-functions.ts';
 
 const list = listType(CelScalar.DYN);
 const { BOOL, DYN, INT } = CelScalar;
@@ -33,7 +33,7 @@ const same = (one: CelValue, other: CelValue): boolean =>
 
 /** All of them, for the environment of expressions. */
 export const ownFunctions: readonly CelFunc[] = [
-  ...strings.filter((one) => !one.name.startsWith('strings.')),
+  ...textFunctions,
   celMethod('isSorted', list, [], BOOL, function () {
     return itemsOf(this).every((item, index, all) => index === 0 || compare(all[index - 1] ?? null, item) <= 0);
   }),
@@ -61,7 +61,7 @@ export const notEvaluated: ReadonlySet<string> = new Set(
     'url isURL getScheme getHost getHostname getPort getEscapedPath getQuery ip isIP isCanonical cidr isCIDR ' +
     'containsIP containsCIDR family isUnspecified isLoopback isLinkLocalMulticast isLinkLocalUnicast ' +
     'isGlobalUnicast masked prefixLength semver isSemver major minor patch validate named find findAll ' +
-    'orValue hasValue value or of ofNonZeroValue none optMap optFlatMap bind transformList transformMap ' +
+    'format orValue hasValue value or of ofNonZeroValue none optMap optFlatMap bind transformList transformMap ' +
     'transformMapEntry all exists exists_one existsOne intersects equivalent reverse replaceAll range flatten distinct'
   ).split(' '),
 );

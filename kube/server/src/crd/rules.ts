@@ -2,7 +2,8 @@
  * x-kubernetes-validations of custom kinds (apiextensions schema/cel/validation.go, in its words): rules over `self` and,
  * for what was there before, `oldSelf`. What an unchanged part breaks is forgiven, but for rules that look at both.
  */
-import { compileExpression, type CostBudget, type Expression } from '@polyanthus/ground-cel/expression';
+import type { CostBudget } from '@polyanthus/ground-cel/charged';
+import { compileExpression, type Expression } from '@polyanthus/ground-cel/expression';
 import { equalJson, isList, isObject, member } from '@polyanthus/kube-objects/json-value';
 import { pairs } from '@polyanthus/kube-objects/list-types';
 import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
@@ -10,10 +11,8 @@ import type { Schema, ValidationRule } from '@polyanthus/kube-objects/schema';
 import type { StatusCause } from '@polyanthus/kube-objects/status';
 import { ruleValue } from './rule-values.ts';
 
-/** Steps of loops that the rules of one write may take together, each as dear as its object is large. */
+/** What the rules of one write may cost together, in steps of loops: about half a second of this thread. */
 const costMax = 400_000;
-/** Text of an object that one step is counted for. */
-const bytesOfUnit = 10_000;
 const messageBytesMax = 5_120;
 const variables = ['self', 'oldSelf'];
 
@@ -142,11 +141,10 @@ class RuleCheck {
     const resource = node.root === true || schema.embeddedResource === true;
     const self = ruleValue(value, schema, resource);
     const bindings = before === null ? { self } : { self, oldSelf: ruleValue(before, schema, resource) };
-    const units = Math.ceil((1 + bytesOf(value) + bytesOf(before)) / bytesOfUnit);
     for (const one of rules) {
       const usesOld = one.expression.uses('oldSelf');
       if (usesOld && before === null) continue;
-      const fault = this.#evaluate(one, bindings, units, node);
+      const fault = this.#evaluate(one, bindings, node);
       if (fault !== undefined && (usesOld || !unchanged || fault.always)) this.faults.push(fault.cause);
       if (this.#over) return;
     }
@@ -155,13 +153,12 @@ class RuleCheck {
   #evaluate(
     { rule, expression, message }: CompiledRule,
     bindings: Parameters<Expression['evaluate']>[0],
-    units: number,
     { value, schema, path }: Node,
   ): { readonly cause: StatusCause; readonly always: boolean } | undefined {
     const at = path === '' ? '<nil>' : path;
     const type = JSON.stringify(schema.type ?? '');
     const broken = (words: string) => ({ cause: invalid(at, type, words), always: true });
-    const outcome = expression.evaluate(bindings, this.#budget, units);
+    const outcome = expression.evaluate(bindings, this.#budget);
     if (outcome.kind === 'costly') {
       this.#over = true;
       return broken(
@@ -175,7 +172,7 @@ class RuleCheck {
           : `${outcome.message} evaluating rule: ${named(rule)}`,
       );
     if (outcome.value === true) return undefined;
-    const said = message?.evaluate(bindings, this.#budget, units);
+    const said = message?.evaluate(bindings, this.#budget);
     const text = said?.kind === 'value' && typeof said.value === 'string' ? said.value.trim() : '';
     const good = text !== '' && !text.includes('\n') && Buffer.byteLength(text) <= messageBytesMax;
     const detail = good ? text : (rule.message ?? '').trim() || `failed rule: ${named(rule)}`;
@@ -206,12 +203,4 @@ function cause(rule: ValidationRule, field: string, shown: string | undefined, d
   if (reason === 'FieldValueDuplicate')
     return { reason, message: shown === undefined ? 'Duplicate value' : `Duplicate value: ${shown}`, field };
   return invalid(field, shown, detail);
-}
-
-/** About how much text a value is. */
-function bytesOf(value: JsonValue): number {
-  if (typeof value === 'string') return value.length;
-  if (isList(value)) return value.reduce<number>((sum, item) => sum + bytesOf(item), value.length);
-  if (!isObject(value)) return 8;
-  return Object.entries(value).reduce((sum, [key, one]) => sum + key.length + bytesOf(one ?? null), 0);
 }
