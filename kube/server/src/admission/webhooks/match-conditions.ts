@@ -55,7 +55,7 @@ export function evaluateConditions(
     const outcome =
       expression === undefined || fault !== ''
         ? ({ kind: 'failed', message: fault } as const)
-        : expression.evaluate(bindings, budget, 1);
+        : expression.evaluate(bindings, budget);
     if (outcome.kind === 'costly')
       return { error: 'validation failed due to running out of cost budget, no further validation rules will be run' };
     if (outcome.kind === 'failed') errors.push(`expression '${text}' resulted in error: ${outcome.message}`);
