@@ -18,6 +18,8 @@ export interface SuiteHost {
   drive<T>(promise: Promise<T>): Promise<T>;
   /** Marks of the commands that began, oldest first. */
   ran(): Promise<readonly string[]>;
+  /** Lets a command that is held go to its end. */
+  release(mark: string): Promise<void>;
   readonly power: { cut(): Promise<void>; up(): Promise<void> };
   /** Leaves no room, or room again; for describeFullDisk. */
   readonly fill?: (full: boolean) => Promise<void>;
@@ -140,10 +142,11 @@ function describeFencing(open: () => SuiteHost): void {
 
   it('are adopted while they run, by a later attempt too', async () => {
     const one = new Case(open);
-    const play: Play = { mark: `adopt-${one.epoch}`, seconds: 3, code: 0 };
+    const play: Play = { mark: `adopt-${one.epoch}`, hold: true };
     await one.start(play);
     expect(await one.drive((ctx) => claimHost(ctx, one.host(1), one.stem))).toMatchObject({ state: 'running' });
     expect(await one.start(play, { raised: 1, attempt: 2 })).toMatchObject({ state: 'running', attempt: 1 });
+    await open().release(play.mark);
     expect(await one.ended()).toMatchObject({ result: 'exited', code: 0, attempt: 1 });
     expect(await one.times(play.mark)).toBe(1);
   });
@@ -158,10 +161,11 @@ function describeFencing(open: () => SuiteHost): void {
 
   it('are neither begun nor stopped by an executor of a lower epoch, or for another cluster', async () => {
     const one = new Case(open);
-    const play: Play = { mark: `late-${one.epoch}`, seconds: 2 };
+    const play: Play = { mark: `late-${one.epoch}` };
+    const mine: Play = { mark: `mine-${one.epoch}`, hold: true };
     await one.drive((ctx) => claimHost(ctx, one.host(2), one.stem));
     await expect(one.start(play, { raised: 1 })).rejects.toMatchObject({ code: 'HostTakenOver' });
-    await one.start({ ...play, mark: 'mine' }, { raised: 2 });
+    await one.start(mine, { raised: 2 });
     await expect(one.drive((ctx) => stopCommand(ctx, one.host(1), one.stem))).rejects.toMatchObject({
       code: 'HostTakenOver',
     });
@@ -169,14 +173,17 @@ function describeFencing(open: () => SuiteHost): void {
       await expect(one.drive((ctx) => ask(ctx, one.host(9, 'c2'), one.stem))).rejects.toMatchObject({
         code: 'HostForeign',
       });
+    await open().release(mine.mark);
     expect(await one.ended()).toMatchObject({ result: 'exited', code: 0 });
     expect(await one.times(play.mark)).toBe(0);
   });
 
   it('run one at a time', async () => {
     const one = new Case(open);
-    await one.start({ mark: 'first', seconds: 2 });
+    const mark = `first-${one.epoch}`;
+    await one.start({ mark, hold: true });
     await expect(one.start({ mark: 'beside' }, { stem: `${one.stem}x` })).rejects.toMatchObject({ code: 'HostBusy' });
+    await open().release(mark);
     await one.ended();
     await one.start({ mark: 'after' }, { stem: `${one.stem}x` });
     expect(await one.ended(`${one.stem}x`)).toMatchObject({ code: 0 });
@@ -225,8 +232,10 @@ export function describeFullDisk(name: string, open: () => SuiteHost): void {
     it('keep their end when the disk fills up meanwhile: it is told once there is room', async () => {
       const one = new Case(open);
       const { fill = noDisk } = open();
-      await one.start({ mark: 'filled', seconds: 2, code: 6 });
+      const mark = `filled-${one.epoch}`;
+      await one.start({ mark, hold: true, code: 6 });
       await fill(true);
+      await open().release(mark);
       // Where the last block of the journal has room for a line, it is told at once.
       const told = await one.ended().catch((error: unknown) => error);
       expect([{ code: 'HostDiskFull' }, { result: 'exited', code: 6 }]).toContainEqual(

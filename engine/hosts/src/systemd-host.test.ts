@@ -25,6 +25,7 @@ const open = (): SuiteHost => ({
   connection: machine,
   drive,
   ran: () => Promise.resolve(machine.ran),
+  release: (mark) => Promise.resolve(machine.release(mark)),
   power: {
     cut: () => Promise.resolve(machine.cutPower()),
     up: () => Promise.resolve(machine.powerUp()),

@@ -11,9 +11,11 @@ import type { UnitResult } from './unit.ts';
 
 /** What a command does, for real hosts as a script, for this one as the comment in its first line. */
 export interface Play {
-  /** Appended to /root/marks when it begins. */
+  /** Appended to $MARKS (/root/marks) when it begins. */
   readonly mark: string;
   readonly seconds?: number;
+  /** Goes on until the file $MARKS.MARK is there. */
+  readonly hold?: boolean;
   readonly code?: number;
   readonly out?: string;
   /** So many bytes more of output, then `last`. */
@@ -23,13 +25,14 @@ export interface Play {
 
 /** The command that plays it. */
 export function playing(play: Play): string {
-  const { mark, seconds = 0, code = 0, out = '', bytes = 0, ignoresTerm = false } = play;
+  const { mark, seconds = 0, hold = false, code = 0, out = '', bytes = 0, ignoresTerm = false } = play;
   return [
     `# ${JSON.stringify(play)}`,
     ...(ignoresTerm ? ["trap '' TERM"] : []),
-    `echo ${mark} >> /root/marks && sync /root/marks`,
+    `marks=\${MARKS:-/root/marks}; echo ${mark} >> "$marks" && sync "$marks"`,
     `printf %s '${out}'`,
     ...(bytes > 0 ? [`yes | head -c ${bytes}; printf last`] : []),
+    ...(hold ? [`while [ ! -e "$marks.${mark}" ]; do sleep 0.2; done`] : []),
     `sleep ${seconds}`,
     `exit ${code}`,
   ].join('\n');
@@ -68,6 +71,8 @@ export interface SystemdHost extends FakeHost {
   full: boolean;
   /** The power goes right after the next begin was noted, before its unit is started. */
   cutAfterBegin: boolean;
+  /** Lets a command that is held go to its end. */
+  release(mark: string): void;
   /** Everything that runs ends without a trace; nobody is reached. */
   cutPower(): void;
   /** Comes up with what was on the disk. */
@@ -115,10 +120,15 @@ class FakeMachine {
           this.cutAfterBegin = cut;
         },
       },
+      release: { value: (mark: string) => this.release(mark) },
       cutPower: { value: () => this.cutPower() },
       powerUp: { value: () => this.powerUp() },
     });
     return host as SystemdHost;
+  }
+
+  release(mark: string): void {
+    for (const unit of this.#units) if (unit.play.mark === mark) this.#end(unit, 'exited', String(unit.play.code ?? 0));
   }
 
   cutPower(): void {
@@ -213,9 +223,9 @@ class FakeMachine {
   }
 
   #run(unit: FakeUnit, deadlineMs: number): void {
-    const { mark, seconds = 0, code = 0, ignoresTerm = false } = unit.play;
+    const { mark, seconds = 0, code = 0, hold = false, ignoresTerm = false } = unit.play;
     this.ran.push(mark);
-    this.#clock.after(seconds * 1000, () => this.#end(unit, 'exited', String(code)));
+    if (!hold) this.#clock.after(seconds * 1000, () => this.#end(unit, 'exited', String(code)));
     const killMs = ignoresTerm ? stopMs : 0;
     this.#clock.after(deadlineMs + killMs, () => this.#end(unit, 'deadline', ignoresTerm ? '-' : '143'));
   }
