@@ -18,7 +18,7 @@ describe.skipIf(!linux)('the scripts for hosts', () => {
   let host: StandInHost;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'px-standin-'));
-    host = new StandInHost(folder);
+    host = new StandInHost(folder, process.env['PATH'] ?? '');
   });
   afterAll(() => {
     host.cutPower();

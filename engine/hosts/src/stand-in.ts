@@ -78,11 +78,14 @@ export class StandInHost implements HostConnection {
   readonly name = 'stand-in';
   readonly stateDir: string;
   readonly #folder: string;
+  readonly #path: string;
   #boots = 1;
   #powered = true;
 
-  constructor(folder: string) {
+  /** `path`: where this machine's programs are. */
+  constructor(folder: string, path: string) {
     this.#folder = folder;
+    this.#path = `${join(folder, 'bin')}:${path}`;
     this.stateDir = join(folder, 'state');
     mkdirSync(join(folder, 'bin'));
     mkdirSync(join(folder, 'units'));
@@ -98,8 +101,7 @@ export class StandInHost implements HostConnection {
   async run(_ctx: unknown, { script, args = [] }: HostScript): Promise<HostAnswer> {
     if (!this.#powered) throw sshErrors.error('HostUnreachable', `${this.name} is off`);
     const env = { STAND_IN: this.#folder, MARKS: join(this.#folder, 'marks') };
-    const path = `${join(this.#folder, 'bin')}:${process.env['PATH'] ?? ''}`;
-    const child = spawn('sh', ['-s', '--', ...args], { env: { ...env, PATH: path } });
+    const child = spawn('sh', ['-s', '--', ...args], { env: { ...env, PATH: this.#path } });
     const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on('data', (piece: Buffer) => stdout.push(piece));
     child.stderr.on('data', (piece: Buffer) => stderr.push(piece));
