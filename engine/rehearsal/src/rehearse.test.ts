@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest';
+import { problemCases, soundCases, type SeededCase } from './seeded-clusters.ts';
+import { problemNames, rehearseFixture } from './testing.ts';
+
+const problemsOf = ({ cluster, parameters, targetMinor }: SeededCase): readonly string[] =>
+  problemNames(rehearseFixture(cluster, parameters, { targetMinor }).findings);
+
+describe('a rehearsal', () => {
+  it.each(problemCases.map((one) => [one.name, one] as const))('finds %s', (_name, seeded) => {
+    expect(problemsOf(seeded)).toEqual(seeded.problems);
+  });
+
+  it.each(soundCases.map((one) => [one.name, one] as const))('is silent about %s', (_name, sound) => {
+    const prediction = rehearseFixture(sound.cluster, sound.parameters, { targetMinor: sound.targetMinor });
+    expect(problemNames(prediction.findings)).toEqual([]);
+    expect(prediction.verdict).toBe('sound');
+    expect(prediction.steps.map((step) => step.outcome)).not.toContain('fails');
+  });
+});
