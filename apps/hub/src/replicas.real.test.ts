@@ -286,6 +286,18 @@ describe.skipIf(why !== undefined)(`three replicas of a hub${why === undefined ?
     await fleet.startAgent();
     await untilEveryReplicaAnswers(/^200 /);
   });
+
+  it('go on from a backup in another cluster: the agent with its key, users with their rights', async () => {
+    const uid = (await fleet.membership()).metadata.uid;
+    const lostMs = performance.now();
+    await fleet.moveHub();
+    expect((await fleet.membership()).metadata.uid).not.toBe(uid);
+    await untilEveryReplicaAnswers(/^200 /);
+    note(
+      'hub’s cluster lost, restored from a backup in another one: every replica reaches the member after',
+      `${Math.round(performance.now() - lostMs)} ms, with backup, new cluster and start of the hub`,
+    );
+  });
 });
 
 interface BigOutcome {

@@ -58,10 +58,15 @@ export function planeClient(plane: ControlPlane, token = plane.adminToken): Kube
   );
 }
 
+function startHubPlane(usersCaFile: string): Promise<ControlPlane> {
+  const tokens = [`${aliceToken},alice,alice-uid,"devs"`];
+  return startControlPlane({ version: '1.37.2', tokens, extraArgs: [`--client-ca-file=${usersCaFile}`] });
+}
+
 /** Everything that the tests of replicas run on. */
 export class ReplicaFleet {
   readonly folder: string;
-  readonly hubPlane: ControlPlane;
+  hubPlane: ControlPlane;
   readonly memberPlane: ControlPlane;
   readonly replicas: Replica[] = [];
   readonly balancer: Balancer;
@@ -89,11 +94,7 @@ export class ReplicaFleet {
     const usersCaFile = join(folder, 'users-ca.pem');
     await writeFile(usersCaFile, users.certificatePem);
     const planes = await Promise.all([
-      startControlPlane({
-        version: '1.37.2',
-        tokens: [`${aliceToken},alice,alice-uid,"devs"`],
-        extraArgs: [`--client-ca-file=${usersCaFile}`],
-      }),
+      startHubPlane(usersCaFile),
       startControlPlane({ version: '1.36.3' }),
       promisify(execFile)(process.execPath, [join(root, 'apps/build.ts'), join(folder, 'dist')]),
     ]);
@@ -176,6 +177,21 @@ export class ReplicaFleet {
     this.replicas.push(replica);
     this.balancer.targets.add(replica.port);
     return replica;
+  }
+
+  /** The hub's cluster is lost: all replicas with it, and the hub starts again from a backup in another one. */
+  async moveHub(): Promise<void> {
+    const run = promisify(execFile);
+    const file = join(this.folder, 'hub.backup');
+    const admin = (plane: ControlPlane): string => `--kubeconfig=${plane.kubeconfig}`;
+    await run(process.execPath, [...this.#program, 'hub', 'backup', admin(this.hubPlane), `--output=${file}`]);
+    for (const one of this.replicas.toReversed()) await this.endReplica(one, 'SIGKILL');
+    const lost = this.hubPlane;
+    this.hubPlane = await startHubPlane(join(this.folder, 'users-ca.pem'));
+    await lost.stop();
+    await this.#prepareHub();
+    await run(process.execPath, [...this.#program, 'hub', 'restore', admin(this.hubPlane), `--input=${file}`]);
+    await Promise.all(['hub-x', 'hub-y'].map((name) => this.startReplica(name)));
   }
 
   /** Ends one at once or gently; the balancer learns of it as any does, by connections that fail. */
