@@ -19,6 +19,7 @@ try {
       'api-worker': join(root, 'apps/hub/src/api-worker.ts'),
       'sqlite-worker': join(root, 'kube/server/src/store/sqlite-worker.ts'),
       'controllers-worker': join(root, 'apps/hub/src/controllers-worker.ts'),
+      'runbook-worker': join(root, 'apps/hub/src/runbook-worker.ts'),
       'leader-worker': join(root, 'apps/hub/src/leader-worker.ts'),
     },
     outdir: fresh,

@@ -18,7 +18,7 @@ import { createFront } from './front.ts';
 import type { HubApi, HubApiAddress } from './hub-api.ts';
 import { openHubApi } from './open-hub-api.ts';
 import { openReplicaPort } from './replicas.ts';
-import type { LeaderWorkerData } from './worker-messages.ts';
+import type { LeaderWorkerData, RunbookWorkerData } from './worker-messages.ts';
 import { startWorker } from './workers.ts';
 
 /** How a replica is started. */
@@ -72,7 +72,15 @@ export async function startClusterHub(ctx: Context, options: ClusterHubOptions):
       replica: options.replica.name,
     } satisfies LeaderWorkerData);
     stops.push(() => leader.stop());
-    return { url, caPem: identity.servingCa.certificatePem, failed: leader.failed, stop };
+    const caPem = identity.servingCa.certificatePem;
+    const runbooks = await startWorker(ctx, 'runbook-worker', {
+      address: options.address,
+      door: { url: `https://127.0.0.1:${new URL(url).port}`, caPem },
+    } satisfies RunbookWorkerData);
+    stops.push(() => runbooks.stop());
+    const failed = Promise.race([leader.failed, runbooks.failed]);
+    failed.catch(() => undefined);
+    return { url, caPem, failed, stop };
   } catch (error) {
     await stop();
     throw error;

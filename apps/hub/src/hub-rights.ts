@@ -2,6 +2,7 @@
 import { agentOrganization } from '@polyanthus/engine-tunnel/agent-key';
 import type { PolicyRule } from '@polyanthus/kube-kinds/core';
 import { fleetGroup } from '@polyanthus/kube-kinds/own/fleet';
+import { executorClusterRule, executorFleetRules } from './executor-rights.ts';
 import { fleetControllerSpecs } from './fleet-controllers.ts';
 
 /** The front's own: members, enrolment, who asks and what they may, and acting for agents. */
@@ -28,12 +29,12 @@ const reading: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
 
 /** In every namespace: reading what the informers hold, and the reviews. */
 export function clusterRules(): readonly PolicyRule[] {
-  return [...merged(partRules(), (verb) => reading.has(verb)), ...reviews, ...impersonation];
+  return [...merged(partRules(), (verb) => reading.has(verb)), executorClusterRule, ...reviews, ...impersonation];
 }
 
 /** In the namespace of each fleet: all that is written. */
 export function fleetRules(): readonly PolicyRule[] {
-  return [...merged(partRules(), (verb) => !reading.has(verb)), ...enrolment];
+  return [...merged(partRules(), (verb) => !reading.has(verb)), ...enrolment, ...executorFleetRules];
 }
 
 /** In the hub's own namespace: identity and Leases. */

@@ -16,7 +16,7 @@ import { installOwnKinds } from './install.ts';
 import { soleReplica } from './replicas.ts';
 import { startWorker, type RunningWorker } from './workers.ts';
 import type { OidcSettings } from './oidc.ts';
-import type { ServedCluster } from './worker-messages.ts';
+import type { RunbookWorkerData, ServedCluster } from './worker-messages.ts';
 
 /** How a hub is started. */
 export interface HubOptions {
@@ -77,7 +77,12 @@ export async function startHub(ctx: Context, options: HubOptions): Promise<Runni
     );
     const url = await startFront({ ...ctx, signal: life.signal }, { identity, hubApi, audit, options }, stops);
     await writeAdminKubeconfig(directory, identity, url);
-    return { url, directory, identity, ports: api.ports, failed: firstFailure(api, controllers), stop };
+    const runbooks = await startWorker(ctx, 'runbook-worker', {
+      address: { kind: 'embedded', socketPath: directory.apiSocket },
+      door: { url, caPem: identity.clusters['hub']?.caCertificatePem ?? '' },
+    } satisfies RunbookWorkerData);
+    stops.push(() => runbooks.stop());
+    return { url, directory, identity, ports: api.ports, failed: firstFailure(api, controllers, runbooks), stop };
   } catch (error) {
     await stop();
     throw error;

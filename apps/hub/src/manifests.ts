@@ -7,6 +7,7 @@ import { ownedLabel } from '@polyanthus/kube-kinds/own/ownership';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import { trustConfigMap } from './cluster-users.ts';
 import { hubDeployment, type HubDeploymentOptions } from './hub-deployment.ts';
+import { executorAccount } from './executor-rights.ts';
 import { clusterRules, fleetRules, ownRules } from './hub-rights.ts';
 
 /** What may be chosen. */
@@ -40,6 +41,11 @@ export function hubManifests(options: HubManifestOptions): readonly KubeObject[]
     ...options.fleets.flatMap((fleet) =>
       namespacedRight({ namespace: fleet, name: `${hubName}-fleet`, rules: fleetRules() }, account),
     ),
+    ...options.fleets.map((fleet) => ({
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: executorAccount, namespace: fleet, labels },
+    })),
     clusterUsersRight(account),
     hubDeployment(options, { name: hubName, labels }),
     replicasPolicy(at(hubName)),

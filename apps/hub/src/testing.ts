@@ -26,8 +26,14 @@ export interface TestProcess {
 }
 
 /** Starts `polyanthus ARGS` with nothing but Node on its PATH. */
-export function startPolyanthus(args: readonly string[], env: Readonly<Record<string, string>> = {}): TestProcess {
+export function startPolyanthus(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  folder?: string,
+): TestProcess {
   const child = spawn(process.execPath, [main, ...args], {
+    // Where it writes logs of runs; absent: here.
+    ...(folder === undefined ? {} : { cwd: folder }),
     env: { PATH: dirname(process.execPath), HOME: '/nonexistent', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,6 +1,7 @@
 /** What the main thread and the workers say to each other. Everything else goes over the unix socket. */
 import type { ClusterSecrets } from './data-directory.ts';
 import type { OidcSettings } from './oidc.ts';
+import type { FrontDoor } from './executor-member.ts';
 import type { HubApiAddress } from './hub-api.ts';
 
 /** A simulated node of a demo cluster: plain data for the simulation. */
@@ -39,6 +40,12 @@ export interface LeaderWorkerData {
   readonly address: HubApiAddress;
   readonly namespace: string;
   readonly replica: string;
+}
+
+/** Given to the worker that carries runs out: the hub's API, and the way to members. */
+export interface RunbookWorkerData {
+  readonly address: HubApiAddress;
+  readonly door: FrontDoor;
 }
 
 /** From a worker: it serves (with the ports that it got), a log line, or why it could not start. */

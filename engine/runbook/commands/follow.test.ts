@@ -31,14 +31,15 @@ const place = (): RunPlace => ({
   prepare: () => Promise.resolve(),
 });
 
+const escape = '\u001b[';
+
 /** What a terminal shows in the end: cursor up, clear below, and lines. */
 function screenOf(written: string): readonly string[] {
   let lines: string[] = [];
-  for (const piece of written.replaceAll(/\u001b\[\?7[lh]/g, '').split(/(?=\u001b\[\d*[FJ])/)) {
-    const up = /^\u001b\[(\d+)F/.exec(piece);
-    if (up !== null) lines = lines.slice(0, lines.length - Number(up[1]));
-    const text = piece.replace(/^\u001b\[\d*[FJ]/, '');
-    lines.push(...text.split('\n').slice(0, -1));
+  for (const piece of written.replaceAll(`${escape}?7l`, '').replaceAll(`${escape}?7h`, '').split(escape)) {
+    const [, count, command, text = ''] = /^(\d*)([FJ])?([^]*)$/.exec(piece) ?? [];
+    if (command === 'F') lines = lines.slice(0, lines.length - Number(count));
+    else lines.push(...text.split('\n').slice(0, -1));
   }
   return lines;
 }

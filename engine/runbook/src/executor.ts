@@ -34,6 +34,8 @@ export interface ExecutorOptions {
   /** Unique among executors. */
   readonly identity: string;
   readonly random: Random;
+  /** Asked before the run is taken over; where it says no, the run is left as it is. Absent: always yes. */
+  readonly accept?: (run: Run) => boolean;
   /** Everything that happens, for the log. */
   readonly onEvent?: (event: RunEvent) => void;
 }
@@ -65,7 +67,7 @@ export async function executeRun(ctx: Context, options: ExecutorOptions): Promis
         throw error;
     }
     throwIfCancelled(ctx);
-    if (ended !== undefined) return forgetLease(ctx, options, ended);
+    if (ended !== undefined) return hasWork(ended) ? ended : forgetLease(ctx, options, ended);
     await sleep(ctx, retryMs);
   }
 }
@@ -86,7 +88,7 @@ async function forgetLease(ctx: Context, options: ExecutorOptions, ended: Run): 
 async function lead(ctx: Context, options: ExecutorOptions): Promise<Run> {
   const { runsClient, clusterClient, namespace, name } = options;
   const run = await runsClient.get(ctx, runs, { namespace, name });
-  if (!hasWork(run)) return run;
+  if (!hasWork(run) || options.accept?.(run) === false) return run;
   const runbook = findRunbook(options.runbooks, run.spec.runbook);
   refuseOtherEdition(run, runbook);
   const parameters = readParameters(runbook.id, runbook.parameters, run.spec.parameters ?? {});

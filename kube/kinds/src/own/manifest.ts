@@ -155,6 +155,19 @@ export const ownKinds: readonly OwnKind[] = [
   },
   {
     ...runbook,
+    interface: 'RunHandover',
+    kind: 'RunHandover',
+    plural: 'runhandovers',
+    singular: 'runhandover',
+    shortNames: [],
+    columns: [
+      { name: 'Run', jsonPath: '.metadata.name', type: 'string' },
+      { name: 'Message', jsonPath: '.status.message', type: 'string' },
+      { name: 'Age', jsonPath: '.metadata.creationTimestamp', type: 'date' },
+    ],
+  },
+  {
+    ...runbook,
     interface: 'RunStep',
     kind: 'RunStep',
     plural: 'runsteps',
