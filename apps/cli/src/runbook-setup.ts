@@ -15,6 +15,8 @@ import { systemHosts } from './system-hosts.ts';
 /** What `polyanthus runbook` and `polyanthus cluster maintain` are made with. */
 export const runbookSetup: RunbookSetup = {
   runbooks: [nodeMaintenanceOn(systemHosts)],
+  compare: async (run, steps) =>
+    (await import('@polyanthus/engine-rehearsal/commands/rehearse')).compareWithKept(run, steps),
   options: [
     { name: 'membership', kind: 'string', value: 'NAME', help: 'the member of the fleet; the run lives in the hub' },
     ...memberOptions,

@@ -127,6 +127,11 @@ export const commandTree: CommandGroup = {
           summary: 'Print the whole plan and what each step touches',
           load: () => runbookCommand('explain'),
         },
+        rehearse: {
+          summary: 'Find out what a run would do, without doing it',
+          load: async () =>
+            (await import('@polyanthus/engine-rehearsal/commands/rehearse')).rehearseCommand(await runbookSetup()),
+        },
         start: { summary: 'Start a runbook and carry it out here', load: () => runbookCommand('start') },
         watch: { summary: 'Follow a run until it stops', load: () => runbookCommand('watch') },
         pause: { summary: 'Begin nothing new in a run', load: () => runbookCommand('pause') },

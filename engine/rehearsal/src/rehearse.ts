@@ -24,6 +24,8 @@ export interface RehearsalInput {
   readonly parameters: ParameterValues;
   readonly targets: readonly RunTarget[];
   readonly times: LearntTimes;
+  /** Instead of the runbook's own stages: what another order would take. */
+  readonly stages?: readonly PlannedStage[];
   /** Minor version of Kubernetes that the cluster will have; absent: API versions are not looked at. */
   readonly targetMinor?: number | undefined;
   /** What dry runs on the live cluster said; absent: nobody was asked. */
@@ -44,7 +46,7 @@ export function rehearse(input: RehearsalInput): Rehearsed {
   const cluster = new Cluster(snapshot);
   const loop = new EventLoop();
   const journal = new Journal(cluster.nodes.length);
-  const stages = planOf(runbook, parameters, targets);
+  const stages = input.stages ?? planOf(runbook, parameters, targets);
   const moving = new Set(targets.filter((one) => one.kind === 'Node').map((one) => one.name));
   // Before anything moves.
   const unknowns = [
