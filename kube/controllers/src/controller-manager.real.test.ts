@@ -11,6 +11,7 @@ import { whyNotReal } from '../../../lab/src/parts.ts';
 import { daemonSetSuite } from './daemonset/testing.ts';
 import { endpointSliceSuite } from './endpoint-slices/testing.ts';
 import { jobSuite } from './job/testing.ts';
+import { quotaSuite } from './quota/testing.ts';
 import { statefulSetSuite } from './statefulset/testing.ts';
 import { testBehaviours, type World } from './testing.ts';
 
@@ -68,6 +69,7 @@ describe.skipIf(why !== undefined)(`kube-controller-manager${why === undefined ?
   }
 
   const name = 'a real kube-controller-manager';
+  quotaSuite(name, open);
   statefulSetSuite(name, open);
   daemonSetSuite(name, open);
   endpointSliceSuite(name, open);

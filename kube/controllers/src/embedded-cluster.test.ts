@@ -13,6 +13,7 @@ import { garbageSuite } from './garbage/testing.ts';
 import { jobSuite } from './job/testing.ts';
 import { namespaceSuite } from './namespace/testing.ts';
 import { startControllers } from './start.ts';
+import { quotaSuite } from './quota/testing.ts';
 import { statefulSetSuite } from './statefulset/testing.ts';
 import { testBehaviours, type World } from './testing.ts';
 
@@ -46,6 +47,7 @@ async function start(): Promise<World> {
 deploymentSuite('the embedded server', open);
 garbageSuite('the embedded server', open);
 namespaceSuite('the embedded server', open);
+quotaSuite('the embedded server', open);
 statefulSetSuite('the embedded server', open);
 daemonSetSuite('the embedded server', open);
 endpointSliceSuite('the embedded server', open);

@@ -18,6 +18,7 @@ import { garbageSuite } from './garbage/testing.ts';
 import { jobSuite } from './job/testing.ts';
 import { namespaceSuite } from './namespace/testing.ts';
 import { startControllers } from './start.ts';
+import { quotaSuite } from './quota/testing.ts';
 import { statefulSetSuite } from './statefulset/testing.ts';
 import { deploymentOf, freshNamespace, testBehaviours, type World } from './testing.ts';
 
@@ -77,6 +78,7 @@ describe.skipIf(why !== undefined)(`a real API server${why === undefined ? '' : 
   deploymentSuite('a real kube-apiserver', open);
   garbageSuite('a real kube-apiserver', open);
   namespaceSuite('a real kube-apiserver', open);
+  quotaSuite('a real kube-apiserver', open);
   statefulSetSuite('a real kube-apiserver', open);
   daemonSetSuite('a real kube-apiserver', open);
   endpointSliceSuite('a real kube-apiserver', open);
