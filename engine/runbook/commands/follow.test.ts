@@ -63,9 +63,9 @@ it('redraws on a terminal what is under way, and leaves one line for each step t
   await settled(world.clock, following);
   await settled(world.clock, executor.ended);
   const screen = screenOf(io.stderr());
-  expect(screen.filter((line) => line.startsWith('✓'))).toHaveLength(13);
+  expect(screen.filter((line) => line.startsWith('✓'))).toHaveLength(15);
   expect(screen.filter((line) => line.startsWith('…'))).toEqual([]);
-  expect(screen.at(-1)).toBe('run r1: Succeeded, 13 of 13 steps proven');
+  expect(screen.at(-1)).toBe('run r1: Succeeded, 15 of 15 steps proven');
 });
 
 it('writes no control character when nobody looks at a terminal', async () => {

@@ -5,6 +5,7 @@ import type { Io } from '@polyanthus/ground-cli-kit/io';
 import type { Run, RunStep } from '@polyanthus/kube-kinds/own/runbook';
 import { parseKubeTime } from '@polyanthus/kube-runtime/times';
 import { hasWork } from '../src/executor.ts';
+import { isTransient } from '../src/failures.ts';
 import { readRun } from '../src/report.ts';
 import type { RunPlace } from './place.ts';
 
@@ -18,11 +19,28 @@ export async function follow(ctx: Context, place: RunPlace, name: string, io: Io
   const view = io.terminal ? new TerminalView(io) : new PlainView(io);
   for (;;) {
     const beganMs = ctx.clock.monotonic();
-    const { run, steps } = await readRun(ctx, place.runsClient, { namespace: place.namespace, name });
-    view.show(run, steps, ctx.clock.now());
-    if (!hasWork(run)) return run;
+    const read = await readPatiently(ctx, place, name);
+    if (read !== undefined) {
+      view.show(read.run, read.steps, ctx.clock.now());
+      if (!hasWork(read.run)) return read.run;
+    }
     // A run of thousands of steps is read less often, so that looking stays a small part of the work.
     await sleep(ctx, Math.max(lookMs, lookShare * (ctx.clock.monotonic() - beganMs)));
+  }
+}
+
+/** Undefined while the API is away: the run goes on without being watched. */
+async function readPatiently(
+  ctx: Context,
+  place: RunPlace,
+  name: string,
+): Promise<Awaited<ReturnType<typeof readRun>> | undefined> {
+  try {
+    return await readRun(ctx, place.runsClient, { namespace: place.namespace, name });
+  } catch (error) {
+    if (ctx.signal.aborted || !isTransient(error)) throw error;
+    ctx.log.warn('the run cannot be read now', { run: name, error });
+    return undefined;
   }
 }
 

@@ -86,13 +86,13 @@ describe('polyanthus runbook', () => {
     await executor.ended;
     expect(watched.code).toBe(0);
     expect(watched.stderr()).toContain('✓ m1: set value: it says between');
-    expect(watched.stderr()).toContain('run r1: Succeeded, 13 of 13 steps proven');
+    expect(watched.stderr()).toContain('run r1: Succeeded, 15 of 15 steps proven');
     const report = JSON.parse((await run('report', 'r1', '--format', 'json')).stdout()) as {
       readonly phase: string;
       readonly steps: readonly { readonly step: string; readonly evidence: string }[];
     };
     expect(report.phase).toBe('Succeeded');
     expect(report.steps.map((step) => step.evidence)).not.toContain(undefined);
-    expect((await run('report', 'r1')).stdout()).toContain('| 12 | set final | ConfigMap work/m1 | Proven | 1 |');
+    expect((await run('report', 'r1')).stdout()).toContain('| 14 | set final | ConfigMap work/m1 | Proven | 1 |');
   });
 });

@@ -42,11 +42,11 @@ describe('a run', () => {
     await startRun(world, everyKind, {}, approved);
     const first = execute();
     const run = await settled(world.clock, first.ended);
-    expect(run.status).toMatchObject({ phase: 'Succeeded', epoch: 1, steps: { total: 19, proven: 19 } });
+    expect(run.status).toMatchObject({ phase: 'Succeeded', epoch: 1, steps: { total: 22, proven: 22 } });
     const left = { annotations: {}, labels: {}, data: { first: '1', value: 'after', final: 'yes' } };
     expect(await dump(world)).toMatchObject({ m0: left, m1: left, m2: left });
     expect(new Set((await outcomes(world)).map((one) => one.split(' ')[2]))).toEqual(new Set(['Proven']));
-    expect(first.events.filter((one) => one.event === 'Intended')).toHaveLength(13);
+    expect(first.events.filter((one) => one.event === 'Intended')).toHaveLength(16);
   });
 
   it('waits for an approval of a target, or of all', async () => {

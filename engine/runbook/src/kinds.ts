@@ -4,9 +4,11 @@ import type { KubeClient } from '@polyanthus/kube-client/client';
 import { customResourceDefinitions, namespaces, type CustomResourceDefinition } from '@polyanthus/kube-kinds/core';
 import { ownCrds } from '@polyanthus/kube-kinds/own/crds';
 import { fieldManager, isOwned } from '@polyanthus/kube-kinds/own/ownership';
-import { runbookGroup } from '@polyanthus/kube-kinds/own/runbook';
+import { runbookGroup, runs, runSteps } from '@polyanthus/kube-kinds/own/runbook';
 import { isStatus } from '@polyanthus/kube-objects/status';
+import type { ResourceType } from '@polyanthus/kube-objects/resource';
 import { runbookErrors } from './errors.ts';
+import { isTransient } from './failures.ts';
 
 const establishMs = 200;
 const establishLooks = 150;
@@ -26,6 +28,7 @@ export async function ensureRunKinds(ctx: Context, client: KubeClient, namespace
     await client.patch(ctx, customResourceDefinitions, { name }, patch, { fieldManager });
   }
   for (const crd of wanted) await untilEstablished(ctx, client, crd.metadata.name ?? '');
+  for (const type of [runs, runSteps]) await untilServed(ctx, client, type);
   try {
     await client.create(ctx, namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
   } catch (error) {
@@ -48,6 +51,19 @@ async function untilEstablished(ctx: Context, client: KubeClient, name: string):
     if (conditions.some((one) => one.type === 'Established' && one.status === 'True')) return;
     if (left === 0)
       throw runbookErrors.error('RunKindsForeign', `CustomResourceDefinition ${name} was not established in time`);
+    await sleep(ctx, establishMs);
+  }
+}
+
+/** An API server that has established a kind may still answer 404, or that its storage is being initialised. */
+async function untilServed(ctx: Context, client: KubeClient, type: ResourceType): Promise<void> {
+  for (let left = establishLooks; ; left--) {
+    try {
+      await client.list(ctx, type, { limit: 1 });
+      return;
+    } catch (error) {
+      if (left === 0 || !(isTransient(error) || isStatus(error, 'NotFound'))) throw error;
+    }
     await sleep(ctx, establishMs);
   }
 }

@@ -14,7 +14,7 @@ import { startTestCluster, type TestCluster } from '@polyanthus/kube-server/test
 import { executeRun } from './executor.ts';
 import type { RunEvent } from './handle.ts';
 import { ensureRunKinds } from './kinds.ts';
-import type { ActionStep, CheckStep, Runbook, StepScope, Verdict } from './runbook.ts';
+import type { ActionStep, CheckStep, Runbook, StepDefinition, StepScope, Verdict } from './runbook.ts';
 import { createRun, prepareRun } from './start.ts';
 
 /** An embedded cluster that holds runs and targets. */
@@ -358,7 +358,7 @@ export const neverSo: CheckStep = {
   proof: { sentence: 'it came', observe: () => Promise.resolve({ ok: false, evidence: 'it did not come' }) },
 };
 
-/** Every kind of step: once and for each target, holds until a later step, happened, check, approval, point of no return. */
+/** Every kind of step: once and for each target, holds until a later step, happened, check, wait, approval, point of no return. */
 export const everyKind: Runbook = {
   id: 'every-kind',
   version: '1',
@@ -379,6 +379,7 @@ export const everyKind: Runbook = {
         setKey('first', 'first', '1'),
         setKey('value', 'value', 'between', { proof: { ...setKey('x', 'value', 'between').proof, until: 'again' } }),
         ready,
+        { id: 'settle', kind: 'wait', title: 'let it settle', duration: 2000 },
         { id: 'ask', kind: 'approval', title: 'ask' },
         setKey('again', 'value', 'after'),
       ],
@@ -394,23 +395,91 @@ export const everyKind: Runbook = {
   ],
 };
 
-/** A runbook of steps that set keys, for random plans. */
-export function keysRunbook(stages: readonly { readonly window: number; readonly keys: readonly string[] }[]): Runbook {
+/** What a step of a random plan is. */
+export type RandomStep = 'holds' | 'happened' | 'nothing to undo' | 'check' | 'wait' | 'approval' | 'create';
+
+/** A stage of a random plan. */
+export interface RandomStage {
+  readonly lanes: 'once' | 'each-target';
+  readonly window: number;
+  readonly steps: readonly { readonly kind: RandomStep; readonly key: string }[];
+}
+
+/** A runbook of random stages; stages of one lane only create, look, wait and ask. */
+export function randomRunbook(stages: readonly RandomStage[]): Runbook {
   return {
-    id: 'keys',
+    id: 'random',
     version: '1',
-    title: 'sets keys',
+    title: 'a random plan',
     parameters: [],
     targets: allTargets,
-    stages: stages.map(({ window, keys }, place) => ({
+    stages: stages.map(({ lanes, window, steps }, place) => ({
       id: `s${place}`,
       title: `stage ${place}`,
-      lanes: 'each-target',
+      lanes,
       window,
-      steps: keys.map((key, index) =>
-        setKey(`s${place}k${index}`, key, `${place}.${index}`, { proof: happened(key, `${place}.${index}`) }),
-      ),
+      steps: steps.map(({ kind, key }, index) => randomStep(`s${place}k${index}`, kind, key, lanes === 'once')),
     })),
+  };
+}
+
+function randomStep(id: string, kind: RandomStep, key: string, once: boolean): StepDefinition {
+  const so = () => Promise.resolve({ ok: true, evidence: 'it is so' });
+  switch (once && kind !== 'wait' && kind !== 'approval' && kind !== 'check' ? 'create' : kind) {
+    case 'wait':
+      return { id, kind: 'wait', title: 'wait', duration: 3000 };
+    case 'approval':
+      return { id, kind: 'approval', title: 'ask' };
+    case 'check':
+      return { id, kind: 'check', title: 'look', deadline: 5000, proof: { sentence: 'it is so', observe: so } };
+    case 'create':
+      return createMap(id);
+    case 'nothing to undo':
+      return { ...setKey(id, key, id), act: () => Promise.resolve(), proof: passed(so), undo: { nothing: 'nothing' } };
+    case 'happened':
+      return setKey(id, key, id, { proof: happened(key, id) });
+    // A key of its own: another step of the same key would take away what must hold.
+    case 'holds':
+      return setKey(id, `${key}-${id}`, id);
+  }
+}
+
+const passed = (observe: ActionStep['proof']['observe']): ActionStep['proof'] => ({
+  kind: 'happened',
+  sentence: 'it is so',
+  observe,
+});
+
+/** Makes a map of the step's own for each lane, and removes it. */
+function createMap(id: string): ActionStep {
+  const nameOf = ({ target }: StepScope): string => `made-${id}-${target?.name ?? 'once'}`;
+  const isMade = async (ctx: Context, scope: StepScope): Promise<boolean> => {
+    const found = await scope.client.list(ctx, configMaps, { namespace: testNamespace });
+    return found.items.some((one) => one.metadata.name === nameOf(scope));
+  };
+  const unless = (status: 'AlreadyExists' | 'NotFound') => (error: unknown) => {
+    if (!isStatus(error, status)) throw error;
+  };
+  return {
+    ...prepare,
+    id,
+    act: async (ctx, scope) =>
+      void (await scope.client
+        .create(ctx, configMaps, mapOf(nameOf(scope), { made: 'yes' }))
+        .catch(unless('AlreadyExists'))),
+    proof: {
+      kind: 'holds',
+      sentence: 'the map is there',
+      observe: async (ctx, scope) => ({ ok: await isMade(ctx, scope), evidence: 'it was looked for' }),
+    },
+    undo: {
+      title: 'remove the map',
+      act: async (ctx, scope) =>
+        void (await scope.client
+          .delete(ctx, configMaps, { namespace: testNamespace, name: nameOf(scope) })
+          .catch(unless('NotFound'))),
+      prove: async (ctx, scope) => ({ ok: !(await isMade(ctx, scope)), evidence: 'it was looked for' }),
+    },
   };
 }
 

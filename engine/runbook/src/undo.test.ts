@@ -3,13 +3,14 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { requestOf } from './requests.ts';
 import {
   dump,
-  keysRunbook,
+  randomRunbook,
   renew,
   settled,
   startExecutor,
   startRun,
   startWorld,
   testNamespace,
+  type RandomStep,
   type World,
 } from './testing.ts';
 
@@ -19,10 +20,15 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
+const kinds: readonly RandomStep[] = ['holds', 'happened', 'nothing to undo', 'check', 'wait', 'approval', 'create'];
 const plans = fc.array(
   fc.record({
+    lanes: fc.constantFrom('once', 'each-target'),
     window: fc.integer({ min: 1, max: 4 }),
-    keys: fc.array(fc.constantFrom('value', 'a', 'b'), { minLength: 1, maxLength: 3 }),
+    steps: fc.array(fc.record({ kind: fc.constantFrom(...kinds), key: fc.constantFrom('value', 'a', 'b') }), {
+      minLength: 1,
+      maxLength: 4,
+    }),
   }),
   { minLength: 1, maxLength: 3 },
 );
@@ -31,9 +37,10 @@ it('brings back what was there, whatever the plan and wherever it was stopped', 
   await fc.assert(
     fc.asyncProperty(plans, fc.integer({ min: 0, max: 150 }), async (stages, at) => {
       await renew(world);
-      const runbook = keysRunbook(stages);
+      const runbook = randomRunbook(stages);
       const before = await dump(world);
-      await startRun(world, runbook, {});
+      const approvals = runbook.stages.flatMap((stage) => stage.steps.map((step) => step.id));
+      await startRun(world, runbook, {}, { approvals });
       const start = (identity: string, fate = {}) =>
         startExecutor({ world, runbooks: [runbook], run: 'r1', identity, fate });
       const first = start('first', { at, how: 'after' });
