@@ -5,7 +5,7 @@ import type { Command, CommandEnvironment, CommandInput, OptionSpec } from '@pol
 import { number, requiredText, text, texts } from '@polyanthus/ground-cli-kit/input';
 import { dumpYamlDocuments } from '@polyanthus/ground-yaml/dump';
 import type { YamlValue } from '@polyanthus/ground-yaml/value';
-import { openAuditLog, type AuditLog } from '../src/audit-log.ts';
+import { auditText, openAuditLog, type AuditLog } from '../src/audit-log.ts';
 import { startClusterHub, type ClusterHubOptions } from '../src/cluster-hub.ts';
 import { hubNamespace } from '../src/hub-namespace.ts';
 import { hubManifests } from '../src/manifests.ts';
@@ -85,7 +85,7 @@ export const run: Command = {
 
 function openAudit(ctx: Context, file: string, { io }: CommandEnvironment): AuditLog {
   if (file !== '-') return openAuditLog(ctx, file);
-  return { write: (line) => io.out(`${JSON.stringify(line)}\n`), close: async () => undefined };
+  return { write: (line) => io.out(auditText(line)), close: async () => undefined };
 }
 
 const replicaName = (input: CommandInput): string => text(input, 'replica-name') ?? hostname();

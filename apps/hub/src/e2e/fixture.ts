@@ -15,6 +15,7 @@ import {
   type ControlPlaneOptions,
 } from '../../../../lab/src/control-plane.ts';
 import { binary, whyNotReal } from '../../../../lab/src/parts.ts';
+import { auditAnnotations } from '../audit-event.ts';
 import type { HubIdentity } from '../data-directory.ts';
 import { bundle, run, start, type Running, type RunOptions, type Said } from './processes.ts';
 
@@ -71,6 +72,42 @@ export function withArgs(args: readonly string[], changed: Readonly<Record<strin
     const name = arg.split('=')[0] ?? '';
     return changed[name] === undefined ? arg : `${name}=${changed[name]}`;
   });
+}
+
+/** What the tests read of an event. */
+interface AuditEvent {
+  readonly auditID: string;
+  readonly requestURI: string;
+  readonly verb: string;
+  readonly user: { readonly username: string; readonly groups: readonly string[] };
+  readonly impersonatedUser?: { readonly username: string };
+  readonly userAgent?: string;
+  readonly responseStatus: { readonly code: number };
+  readonly requestReceivedTimestamp: string;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** The gateway's line that an event was made of. */
+function auditedLine(event: AuditEvent): GatewayAudit {
+  const { annotations, impersonatedUser, userAgent } = event;
+  const membership = annotations[auditAnnotations.membership];
+  return {
+    time: event.requestReceivedTimestamp,
+    auditId: event.auditID,
+    user: event.user.username,
+    groups: event.user.groups,
+    ...(impersonatedUser === undefined ? {} : { impersonated: impersonatedUser.username }),
+    sourceAddress: annotations[auditAnnotations.source] ?? '',
+    ...(userAgent === undefined ? {} : { userAgent }),
+    ...(membership === undefined ? {} : { membership }),
+    verb: event.verb,
+    uri: event.requestURI,
+    allowed: annotations[auditAnnotations.decision] === 'allow',
+    reason: annotations[auditAnnotations.reason] ?? '',
+    status: event.responseStatus.code,
+    durationMs: 0,
+    end: (annotations[auditAnnotations.end] ?? 'broken') as GatewayAudit['end'],
+  };
 }
 
 /** One hub and all that a test file does with it. */
@@ -319,7 +356,7 @@ export class TestFleet {
     return text
       .split('\n')
       .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as GatewayAudit);
+      .map((line) => auditedLine(JSON.parse(line) as AuditEvent));
   }
 
   /** Ends everything, the hub last, and removes the folder. */
