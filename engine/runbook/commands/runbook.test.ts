@@ -1,6 +1,7 @@
 import { parseCommand } from '@polyanthus/ground-cli-kit/parse';
 import { recordIo, type RecordedIo } from '@polyanthus/ground-cli-kit/io';
 import { runs } from '@polyanthus/kube-kinds/own/runbook';
+import { statusError } from '@polyanthus/kube-objects/status';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   everyKind,
@@ -12,6 +13,7 @@ import {
   testNamespace,
   type World,
 } from '../src/testing.ts';
+import { follow } from './follow.ts';
 import { runbookCommands } from './runbook.ts';
 
 let world: World;
@@ -21,7 +23,7 @@ beforeAll(async () => {
 beforeEach(() => renew(world, 2));
 afterAll(() => world.close());
 
-const commands = runbookCommands({
+const setup = {
   runbooks: [everyKind],
   options: [],
   open: () =>
@@ -34,7 +36,8 @@ const commands = runbookCommands({
       clusterClient: () => Promise.resolve(world.client),
       prepare: () => Promise.resolve(),
     }),
-});
+};
+const commands = runbookCommands(setup);
 
 /** Runs a command of the group; answers its exit code and what it printed. */
 async function run(name: string, ...argv: readonly string[]): Promise<{ readonly code: number } & RecordedIo> {
@@ -77,6 +80,23 @@ describe('polyanthus runbook', () => {
     expect(await spec()).toMatchObject({ paused: false, undo: { number: 1, to: 'first' } });
     await run('abort', 'r1', '--detach');
     expect((await spec()).abort).toBe(true);
+  });
+
+  it('goes on showing a run while its API is away', async () => {
+    await startRun(world, everyKind, {}, { approvals: ['ask'] });
+    const executor = startExecutor({ world, runbooks: [everyKind], run: 'r1', identity: 'a' });
+    let refusals = 3;
+    const away: World['client']['listAll'] = (...args) => {
+      refusals -= 1;
+      if (refusals >= 0) throw statusError('TooManyRequests', 'storage is (re)initializing');
+      return world.client.listAll(...args);
+    };
+    const io = recordIo();
+    const place = { ...(await setup.open()), runsClient: { ...world.client, listAll: away } };
+    const watching = follow(world.ctx, place, 'r1', io);
+    expect((await settled(world.clock, watching)).status?.phase).toBe('Succeeded');
+    expect(refusals).toBeLessThan(0);
+    await executor.ended;
   });
 
   it('shows a run as it goes, and reports it with evidence', async () => {
