@@ -14,6 +14,7 @@ import type { Snapshot } from './snapshot.ts';
 /** Everything in a sandbox at one moment, Secrets included; shares memory with it. For files: snapshot.ts. */
 export type SandboxState = ClusterBase;
 
+/** What a sandbox is made with. */
 export interface SandboxOptions {
   readonly random: Random;
   /** What it begins with; absent: what every new cluster has. */
@@ -24,6 +25,7 @@ export interface SandboxOptions {
   readonly dialKubelet?: KubeletDialer;
 }
 
+/** A cluster in memory. */
 export interface Sandbox {
   /** For callers who prove who they are: the token, certificates and ServiceAccount tokens of this cluster. */
   readonly handler: Handler;

@@ -8,6 +8,7 @@ import { isStatus, StatusError } from '@polyanthus/kube-objects/status';
 import { sandboxErrors } from './errors.ts';
 import { withoutSecretValues } from './secrets.ts';
 
+/** A cluster's objects at one moment (each kind at its own, seconds apart). */
 export interface Snapshot {
   readonly formatVersion: 1;
   /** RFC 3339, UTC. */

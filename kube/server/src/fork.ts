@@ -24,6 +24,7 @@ export interface ClusterBase {
   readonly kinds: Registry;
 }
 
+/** A cluster in memory that others can begin from. */
 export interface ForkableCluster extends LogicalCluster {
   /** Its state now, in time that does not depend on its size. */
   freeze(): ClusterBase;
@@ -33,6 +34,7 @@ export interface ForkableCluster extends LogicalCluster {
   load(ctx: Context, objects: readonly KubeObject[]): Promise<LoadOutcome>;
 }
 
+/** What a fork is made with. */
 export interface ForkOptions extends Omit<ClusterOptions, 'identity'> {
   /** Of an earlier cluster; made when first needed by default. */
   readonly identity?: () => Promise<ClusterIdentity>;

@@ -22,6 +22,7 @@ export interface LoadNote {
   readonly reason: string;
 }
 
+/** What became of the objects. */
 export interface LoadOutcome {
   readonly loaded: number;
   /** Objects that are not there now. */

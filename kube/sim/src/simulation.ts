@@ -4,7 +4,7 @@ import type { Clock } from '@polyanthus/ground-base/clock';
 import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import type { Random } from '@polyanthus/ground-base/random';
 import type { KubeClient } from '@polyanthus/kube-client/client';
-import { nodes, pods, type Pod } from '@polyanthus/kube-kinds/core';
+import { namespaces, nodes, pods, type Pod } from '@polyanthus/kube-kinds/core';
 import { runController } from '@polyanthus/kube-runtime/controller';
 import { createEventRecorder } from '@polyanthus/kube-runtime/events';
 import { createInformers } from '@polyanthus/kube-runtime/informers';
@@ -126,9 +126,17 @@ async function runPods({ ctx, options, metrics, registry, informers }: Part): Pr
 async function runScheduler({ ctx, options, metrics, informers }: Part): Promise<void> {
   const podCache = informers.of(pods);
   const nodeCache = informers.of(nodes);
+  const namespaceCache = informers.of(namespaces);
   const queue = new WorkQueue({ name: 'sim-scheduler', clock: ctx.clock, metrics });
   const recorder = createEventRecorder({ client: options.client, clock: ctx.clock, component: schedulerName, metrics });
-  const scheduler = new Scheduler({ client: options.client, podCache, nodeCache, queue, recorder });
+  const scheduler = new Scheduler({
+    client: options.client,
+    podCache,
+    nodeCache,
+    namespaceCache,
+    queue,
+    recorder,
+  });
   // One worker: two at once would give one room to two pods.
   await Promise.all([
     runController(ctx, {
@@ -136,7 +144,7 @@ async function runScheduler({ ctx, options, metrics, informers }: Part): Promise
       queue,
       metrics,
       workers: 1,
-      informers: [podCache, nodeCache],
+      informers: [podCache, nodeCache, namespaceCache],
       reconcile: (inner, key) => scheduler.reconcile(inner, key),
     }),
     recorder.run(ctx),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Node, Pod } from '@polyanthus/kube-kinds/core';
-import { misfits, unschedulableMessage } from './fit.ts';
+import { judgeNodes } from './feasible.ts';
+import { unschedulableMessage } from './fit.ts';
 import { podRequests } from './requests.ts';
 import { Usage } from './usage.ts';
 
@@ -26,7 +27,7 @@ const affinity = {
   },
 };
 
-describe('misfits', () => {
+describe('a node does not fit for', () => {
   it.each([
     ['an empty node', pod(), node(), []],
     ['too much CPU', pod({}, '2001m'), node(), ['Insufficient cpu']],
@@ -54,14 +55,16 @@ describe('misfits', () => {
     ['an affinity', pod({ affinity }), node({}, { zone: 'y' }), ["node(s) didn't match Pod's node affinity/selector"]],
     ['an affinity that holds', pod({ affinity }), node({}, { zone: 'x' }), []],
   ] as const)('%s', (_name, target, on, expected) => {
-    expect(misfits(target, podRequests(target), on, new Map())).toEqual(expected);
+    const usage = new Usage();
+    const view = { nodes: [on], placed: usage, used: (name: string) => usage.of(name), namespaceLabels: () => ({}) };
+    expect(judgeNodes(target, view)[0]?.reasons).toEqual(expected);
   });
 });
 
 it('counts pods on a node once, and no longer when they have finished', () => {
   const usage = new Usage();
   const bound = pod({ nodeName: 'n' });
-  usage.take('u', 'n', podRequests(bound));
+  usage.take(bound, 'n', podRequests(bound));
   usage.observe(bound);
   expect(usage.of('n').get('cpu')).toBe(1_000_000_000n);
   usage.observe({ ...bound, status: { phase: 'Succeeded' } });

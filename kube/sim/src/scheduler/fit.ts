@@ -17,8 +17,8 @@ function allocatableOf(node: Node): Requests {
 /** What a cordon is to tolerations, with its taint or without. */
 const cordon = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' } as const;
 
-/** Why a pod cannot run on this node; empty when it can. */
-export function misfits(pod: Pod, requests: Requests, node: Node, used: Requests): readonly string[] {
+/** Why a pod may not run on this node, whatever else is there; empty when it may. */
+export function misfits(pod: Pod, node: Node): readonly string[] {
   if (
     node.spec?.unschedulable === true &&
     untoleratedTaint([cordon], pod.spec.tolerations, ['NoSchedule']) !== undefined
@@ -26,11 +26,11 @@ export function misfits(pod: Pod, requests: Requests, node: Node, used: Requests
     return ['node(s) were unschedulable'];
   if (untoleratedTaint(node.spec?.taints, pod.spec.tolerations, ['NoSchedule', 'NoExecute']) !== undefined)
     return ['node(s) had untolerated taint(s)'];
-  if (!selectsNode(pod.spec, node)) return ["node(s) didn't match Pod's node affinity/selector"];
-  return shortages(requests, node, used);
+  return selectsNode(pod.spec, node) ? [] : ["node(s) didn't match Pod's node affinity/selector"];
 }
 
-function shortages(requests: Requests, node: Node, used: Requests): readonly string[] {
+/** What of the node is not enough beside what is taken already. */
+export function shortages(requests: Requests, node: Node, used: Requests): readonly string[] {
   const allocatable = allocatableOf(node);
   const short: string[] = [];
   for (const [name, wanted] of requests) {

@@ -1,5 +1,5 @@
 /** What a pod asks of a node, in exact numbers. */
-import type { Container, Pod } from '@polyanthus/kube-kinds/core';
+import type { Container, Pod, PodSpec } from '@polyanthus/kube-kinds/core';
 import { parseQuantity } from '@polyanthus/kube-objects/quantity';
 
 /** Nanounits by resource; `pods` is always 1. */
@@ -7,20 +7,30 @@ export type Requests = ReadonlyMap<string, bigint>;
 
 const onePod = 1_000_000_000n;
 
-/** The containers' sum, or an init container's own where that is larger, plus the pod's overhead. */
+/**
+ * Containers and those init containers that keep running (restartPolicy Always) at once, or an init container with those
+ * before it where that is more; resources of the whole pod instead where it has them; its overhead on top.
+ */
 export function podRequests(pod: Pod): Requests {
   const total = new Map<string, bigint>();
+  const peaks = new Map<string, bigint>();
+  for (const container of pod.spec.initContainers ?? []) {
+    for (const [name, value] of requestsOf(container)) {
+      const peak = value + (total.get(name) ?? 0n);
+      if (peak > (peaks.get(name) ?? 0n)) peaks.set(name, peak);
+      if (container['restartPolicy'] === 'Always') total.set(name, peak);
+    }
+  }
   for (const container of pod.spec.containers)
     for (const [name, value] of requestsOf(container)) total.set(name, (total.get(name) ?? 0n) + value);
-  for (const container of pod.spec.initContainers ?? []) {
-    for (const [name, value] of requestsOf(container)) if (value > (total.get(name) ?? 0n)) total.set(name, value);
-  }
+  for (const [name, value] of peaks) if (value > (total.get(name) ?? 0n)) total.set(name, value);
+  for (const [name, value] of requestsOf(pod.spec)) total.set(name, value);
   for (const [name, value] of quantities(pod.spec['overhead'])) total.set(name, (total.get(name) ?? 0n) + value);
   total.set('pods', onePod);
   return total;
 }
 
-function requestsOf(container: Container): readonly (readonly [string, bigint])[] {
+function requestsOf(container: Container | PodSpec): readonly (readonly [string, bigint])[] {
   const resources = container['resources'] as
     | { readonly requests?: unknown; readonly limits?: Readonly<Record<string, unknown>> }
     | undefined;

@@ -2,7 +2,7 @@
 import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import type { KubeClient } from '@polyanthus/kube-client/client';
-import { pods, type Node, type Pod } from '@polyanthus/kube-kinds/core';
+import { pods, type Namespace, type Node, type Pod } from '@polyanthus/kube-kinds/core';
 import { commit } from '@polyanthus/kube-runtime/committer';
 import type { ReconcileResult } from '@polyanthus/kube-runtime/controller';
 import type { EventRecorder } from '@polyanthus/kube-runtime/events';
@@ -10,7 +10,9 @@ import type { Informer } from '@polyanthus/kube-runtime/informer';
 import { keyOf } from '@polyanthus/kube-runtime/keys';
 import type { WorkQueue } from '@polyanthus/kube-runtime/queue';
 import { kubeTime } from '@polyanthus/kube-runtime/times';
-import { load, misfits, unschedulableMessage } from './fit.ts';
+import { bestNode, judgeNodes } from './feasible.ts';
+import { unschedulableMessage } from './fit.ts';
+import { waitsForNeighbours } from './neighbours.ts';
 import { podRequests } from './requests.ts';
 import { Usage } from './usage.ts';
 
@@ -24,6 +26,7 @@ export interface SchedulerOptions {
   readonly client: KubeClient;
   readonly podCache: Informer<Pod>;
   readonly nodeCache: Informer<Node>;
+  readonly namespaceCache: Informer<Namespace>;
   readonly queue: WorkQueue;
   readonly recorder: EventRecorder;
 }
@@ -42,6 +45,7 @@ export class Scheduler {
       onUpdate: (before, pod) => {
         this.#saw(pod);
         if (isFinished(pod) && !isFinished(before)) this.#wakeWaiting();
+        else if (isPlaced(pod) && !isPlaced(before)) this.#wakeNeighbours();
       },
       onDelete: (pod) => {
         this.#usage.release(pod.metadata.uid ?? '');
@@ -60,28 +64,22 @@ export class Scheduler {
   async reconcile(ctx: Context, key: string): Promise<ReconcileResult | void> {
     const pod = this.#options.podCache.get(key);
     if (pod === undefined || !isOurs(pod)) return undefined;
-    const requests = podRequests(pod);
-    const reasons: (readonly string[])[] = [];
-    let best: { readonly name: string; readonly load: number } | undefined;
-    for (const node of this.#options.nodeCache.list()) {
-      const name = node.metadata.name ?? '';
-      const used = this.#usage.of(name);
-      const why = misfits(pod, requests, node, used);
-      reasons.push(why);
-      if (why.length > 0) continue;
-      const nodeLoad = load(requests, node, used);
-      if (best === undefined || nodeLoad < best.load || (nodeLoad === best.load && name < best.name))
-        best = { name, load: nodeLoad };
-    }
-    if (best === undefined) return this.#cannot(ctx, pod, unschedulableMessage(reasons));
-    await this.#bind(ctx, pod, best.name, requests);
+    const verdicts = judgeNodes(pod, {
+      nodes: this.#options.nodeCache.list(),
+      placed: this.#usage,
+      used: (node) => this.#usage.of(node),
+      namespaceLabels: (name) => this.#options.namespaceCache.get(name)?.metadata.labels ?? {},
+    });
+    const best = bestNode(verdicts);
+    if (best === undefined) return this.#cannot(ctx, pod, unschedulableMessage(verdicts.map(({ reasons }) => reasons)));
+    await this.#bind(ctx, pod, best);
     return undefined;
   }
 
-  async #bind(ctx: Context, pod: Pod, node: string, requests: ReturnType<typeof podRequests>): Promise<void> {
+  async #bind(ctx: Context, pod: Pod, node: string): Promise<void> {
     const { namespace, name = '', uid = '' } = pod.metadata;
     // Counted at once: the next pod must not take the same room before the watch tells.
-    this.#usage.take(uid, node, requests);
+    this.#usage.take(pod, node, podRequests(pod));
     const binding = {
       apiVersion: 'v1',
       kind: 'Binding',
@@ -125,10 +123,20 @@ export class Scheduler {
     if (isOurs(pod) && !this.#waiting.has(keyOf(pod))) this.#options.queue.add(keyOf(pod));
   }
 
+  /** A pod was placed: that takes room, but may be the neighbour that another one needs. */
+  #wakeNeighbours(): void {
+    for (const key of this.#waiting) {
+      const pod = this.#options.podCache.get(key);
+      if (pod !== undefined && waitsForNeighbours(pod)) this.#options.queue.add(key);
+    }
+  }
+
   #wakeWaiting(): void {
     for (const key of this.#waiting) this.#options.queue.add(key);
   }
 }
+
+const isPlaced = ({ spec }: Pod): boolean => spec.nodeName !== undefined && spec.nodeName !== '';
 
 function isFinished(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
