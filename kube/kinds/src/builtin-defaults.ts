@@ -78,7 +78,13 @@ const statefulSet: DefaultRules = {
       },
       inside: {
         // Unlike elsewhere, a given type RollingUpdate gets no rollingUpdate of its own.
-        updateStrategy: { inside: { rollingUpdate: { set: { partition: 0, maxUnavailable: 1 } } } },
+        updateStrategy: {
+          set: {
+            rollingUpdate: ({ type }) => (type === undefined || type === '' ? {} : undefined),
+            type: 'RollingUpdate',
+          },
+          inside: { rollingUpdate: { set: { partition: 0, maxUnavailable: 1 } } },
+        },
         persistentVolumeClaimRetentionPolicy: { set: { whenDeleted: 'Retain', whenScaled: 'Retain' } },
         template: podTemplate,
       },

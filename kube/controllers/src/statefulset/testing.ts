@@ -112,6 +112,10 @@ export function statefulSetSuite(name: string, open: () => Promise<World>): void
         'controller-revision-hash': status?.updateRevision,
       });
       expect(pod.spec).toMatchObject({ hostname: 'up-1', subdomain: 'up' });
+      expect((await get('up')).spec.updateStrategy).toMatchObject({
+        type: 'RollingUpdate',
+        rollingUpdate: { partition: 0 },
+      });
     });
 
     it('scales down from the highest, one at a time, and up again', async () => {
