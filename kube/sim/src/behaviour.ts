@@ -22,8 +22,13 @@ export interface PodBehaviour {
    * Absent: they run for ever. With restartPolicy Always and short runs this is a crash loop.
    */
   readonly runs?: readonly { readonly durationMs: number; readonly exitCode: number }[];
-  /** The image cannot be pulled. */
-  readonly imagePullFails?: boolean;
+  /** The image cannot be pulled: never, or the first times so often, each tried again after kubelet's back-off. */
+  readonly imagePullFails?: boolean | number;
+  /**
+   * How runs of the init containers end, as `runs`; they move together. A run that fails is tried again after the back-off,
+   * or ends the pod with restartPolicy Never; after one with exit code 0 the containers start. Absent: they end well at once.
+   */
+  readonly initRuns?: readonly { readonly durationMs: number; readonly exitCode: number }[];
 }
 
 /** All behaviours at once: the first that matches counts. */

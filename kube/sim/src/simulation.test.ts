@@ -78,6 +78,29 @@ const cpu = (amount: string): PodSpec['containers'] => [
 ];
 
 describe('simulated nodes', () => {
+  it('fall silent when their data says so, and come back', async () => {
+    await simulate([{ name: 'n1', outages: [{ fromMs: 60_000, untilMs: 180_000 }] }, { name: 'n2' }], {
+      scheduler: false,
+    });
+    const renewedMs = async (name: string): Promise<number> => {
+      const lease = await client.get(server.ctx, leases, { namespace: 'kube-node-lease', name });
+      return parseKubeTime(lease.spec?.renewTime) ?? 0;
+    };
+    const startedMs = clock.now();
+    await create('sleeper', { nodeName: 'n1' });
+    await clock.until(async () => isReady(await get('sleeper')), 'the pod to run');
+    await clock.advance(70_000);
+    await client.delete(server.ctx, pods, { namespace: 'default', name: 'sleeper' });
+    await clock.advance(80_000);
+    expect((await renewedMs('n1')) - startedMs).toBeLessThan(61_000);
+    expect(clock.now() - (await renewedMs('n2'))).toBeLessThan(11_000);
+    // Nobody ends the pod while its kubelet is silent, long beyond its grace period.
+    expect((await get('sleeper')).metadata.deletionTimestamp).toBeDefined();
+    await clock.until(async () => (await client.list(server.ctx, pods)).items.length === 0, 'the pod to end');
+    await clock.until(async () => clock.now() - (await renewedMs('n1')) < 11_000, 'heartbeats again');
+    expect(clock.now() - startedMs).toBeGreaterThanOrEqual(175_000);
+  });
+
   it('register with what they were given', async () => {
     await simulate([
       {
@@ -195,10 +218,10 @@ describe('simulated pods', () => {
       phase: 'Failed',
       containerStatuses: [{ state: { terminated: { exitCode: 7, reason: 'Error' } } }],
     });
-    expect((await get('nope')).status).toMatchObject({
-      phase: 'Pending',
-      containerStatuses: [{ state: { waiting: { reason: 'ImagePullBackOff' } } }],
-    });
+    const waitsFor = async (): Promise<unknown> =>
+      (await get('nope')).status?.containerStatuses?.[0]?.state?.waiting?.reason;
+    await clock.until(async () => (await waitsFor()) === 'ImagePullBackOff', 'the image to be waited for');
+    await clock.until(async () => (await waitsFor()) === 'ErrImagePull', 'the image to be tried again');
   });
 });
 

@@ -52,7 +52,7 @@ export function startSimulation(ctx: Context, options: SimulationOptions): Simul
     component: 'simulation',
   });
   const { client, random, metrics = new MetricsRegistry(), freeze = false } = options;
-  const registry = new NodeRegistry();
+  const registry = new NodeRegistry(() => inner.clock.now());
   for (const node of options.nodes) registry.add(node);
   const informers = createInformers(client, { random, metrics, freeze });
   const parts: Part = { ctx: inner, options, metrics, registry, informers };

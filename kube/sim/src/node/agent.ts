@@ -40,6 +40,12 @@ export class NodeAgent {
       return undefined;
     }
     const nowMs = ctx.clock.now();
+    const outageEndsMs = running.silentUntilMs(nowMs);
+    if (outageEndsMs !== undefined) {
+      // Back again it reports at once, as a kubelet does that was started again.
+      this.#reportedMs.delete(name);
+      return outageEndsMs === Infinity ? undefined : { requeueAfterMs: outageEndsMs - nowMs };
+    }
     const node = this.#registered.get(name) ?? (await this.#register(ctx, running));
     if (
       nowMs - (this.#reportedMs.get(name) ?? -Infinity) >= statusMs &&

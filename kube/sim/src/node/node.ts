@@ -20,6 +20,11 @@ export interface SimNode {
   readonly kubeletPort?: number;
   /** IPv4 range of its pods; absent: `10.x.y.0/24` by the node's place in the list. */
   readonly podCidr?: string;
+  /**
+   * When its kubelet is silent, in milliseconds from when the node was added: no heartbeats, and its pods stay as they
+   * are, also those that somebody deletes. Without `untilMs` it never comes back.
+   */
+  readonly outages?: readonly { readonly fromMs: number; readonly untilMs?: number }[];
   /** `spec.providerID`. */
   readonly providerId?: string;
 }

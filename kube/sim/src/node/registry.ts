@@ -9,12 +9,20 @@ export interface RunningNode {
   readonly hostIp: string;
   readonly podCidr: string;
   readonly addresses: PodAddresses;
+  /** When the outage of this moment ends (Infinity: never); undefined when there is none. */
+  readonly silentUntilMs: (nowMs: number) => number | undefined;
 }
 
 /** Nodes by name. */
 export class NodeRegistry {
   readonly #nodes = new Map<string, RunningNode>();
   #count = 0;
+  readonly #now: () => number;
+
+  /** `now` is the wall clock, milliseconds. */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   get names(): readonly string[] {
     return [...this.#nodes.keys()];
@@ -29,7 +37,18 @@ export class NodeRegistry {
     if (this.#nodes.has(node.name))
       throw simErrors.error('SimulatedNodeInvalid', `there are two nodes named "${node.name}"`);
     const podCidr = node.podCidr ?? defaultPodCidr(this.#count++);
-    const running = { node, podCidr, hostIp: node.address ?? '127.0.0.1', addresses: new PodAddresses(podCidr) };
+    const addedMs = this.#now();
+    const running: RunningNode = {
+      node,
+      podCidr,
+      hostIp: node.address ?? '127.0.0.1',
+      addresses: new PodAddresses(podCidr),
+      silentUntilMs: (nowMs) => {
+        const at = nowMs - addedMs;
+        const outage = node.outages?.find(({ fromMs, untilMs = Infinity }) => fromMs <= at && at < untilMs);
+        return outage === undefined ? undefined : addedMs + (outage.untilMs ?? Infinity);
+      },
+    };
     this.#nodes.set(node.name, running);
     return running;
   }

@@ -9,7 +9,7 @@ import type { EventRecorder } from '@polyanthus/kube-runtime/events';
 import type { Informer } from '@polyanthus/kube-runtime/informer';
 import { behaviourOf, type PodBehaviour } from '../behaviour.ts';
 import type { NodeRegistry } from '../node/registry.ts';
-import { advance, isReady, resumeRun, shutdownOf, type PodRun } from './run.ts';
+import { advance, hasStarted, isReady, resumeRun, shutdownOf, type PodRun } from './run.ts';
 import { podStatus } from './status.ts';
 
 /** What the pod agent reads and writes. */
@@ -39,6 +39,9 @@ export class PodAgent {
     const node = this.#options.nodes.get(pod.spec.nodeName);
     // Pods of nodes that somebody else runs are somebody else's.
     if (node === undefined) return undefined;
+    const outageEndsMs = node.silentUntilMs(ctx.clock.now());
+    if (outageEndsMs !== undefined)
+      return outageEndsMs === Infinity ? undefined : { requeueAfterMs: outageEndsMs - ctx.clock.now() };
     const behaviour = behaviourOf(this.#options.behaviours, pod);
     const nowMs = ctx.clock.now();
     const uid = pod.metadata.uid ?? '';
@@ -47,7 +50,7 @@ export class PodAgent {
     const shutdown = shutdownOf(pod, behaviour);
     if (shutdown !== undefined && (run.phase !== 'running' || shutdown.endsAtMs <= nowMs))
       return this.#end(ctx, pod, run, shutdown.exitCode);
-    const starts = run.phase !== 'starting' && run.phase !== 'unpullable';
+    const starts = hasStarted(run) || run.phase === 'init';
     const podIp =
       pod.spec['hostNetwork'] === true ? node.hostIp : starts ? node.addresses.take(uid, pod.status?.podIP) : undefined;
     const ready = shutdown === undefined && isReady(run, behaviour, nowMs);
@@ -99,7 +102,7 @@ export class PodAgent {
   #warn(pod: Pod, run: PodRun): void {
     const container = pod.spec.containers[0];
     const known = pod.status?.containerStatuses?.[0]?.state?.waiting?.reason;
-    if (run.phase === 'unpullable' && known !== 'ImagePullBackOff') {
+    if (run.phase === 'unpullable' && known !== 'ImagePullBackOff' && known !== 'ErrImagePull') {
       this.#options.recorder.record(
         pod,
         'Warning',

@@ -11,7 +11,7 @@ const pod = (restartPolicy: 'Always' | 'OnFailure' | 'Never' = 'Always', metadat
   metadata: { name: 'p', namespace: 'n', uid: 'u', ...metadata },
   spec: { restartPolicy, containers: [{ name: 'c', image: 'i' }] },
 });
-const start: PodRun = { phase: 'starting', sinceMs: 0, restarts: 0 };
+const start: PodRun = { phase: 'starting', sinceMs: 0, restarts: 0, pulls: 0 };
 
 function history(target: Pod, behaviour: PodBehaviour, untilMs: number): string[] {
   const seen: string[] = [];
@@ -32,7 +32,6 @@ describe('the life of a pod', () => {
   it.each([
     ['runs and becomes ready', pod(), {}, ['0 starting 0', '1000 running 0', '1500 running+ 0']],
     ['never becomes ready', pod(), { readyDelayMs: 'never' }, ['0 starting 0', '1000 running 0']],
-    ['cannot be pulled', pod(), { imagePullFails: true }, ['0 starting 0', '1000 unpullable 0']],
     [
       'ends well once',
       pod('OnFailure'),
@@ -49,6 +48,58 @@ describe('the life of a pod', () => {
     expect(history(target, behaviour, 60_000)).toEqual(expected);
   });
 
+  const withInit = (restartPolicy: 'Always' | 'Never' = 'Always'): Pod => {
+    const plain = pod(restartPolicy);
+    return { ...plain, spec: { ...plain.spec, initContainers: [{ name: 'i', image: 'i' }] } };
+  };
+  const states = (target: Pod, behaviour: PodBehaviour, times: readonly number[]): readonly unknown[] =>
+    times.map((nowMs) => {
+      const { run } = advance(start, target, behaviour, nowMs);
+      const status = podStatus({ pod: target, run, ready: false, hostIp: '1.1.1.1', podIp: undefined, nowMs });
+      const inits = (status as { initContainerStatuses?: typeof status.containerStatuses }).initContainerStatuses ?? [];
+      const [state] = [...inits, ...(status.containerStatuses ?? [])].map((one) => one.state);
+      return [status.phase, state?.waiting?.reason ?? Object.keys(state ?? {})[0]];
+    });
+
+  it('fails to pull, backs off, and starts once the image is there', () => {
+    const behaviour = { imagePullFails: 2 };
+    expect(states(pod(), behaviour, [999, 1000, 2000, 11_000, 12_000, 31_000, 32_000])).toEqual([
+      ['Pending', 'ContainerCreating'],
+      ['Pending', 'ErrImagePull'],
+      ['Pending', 'ImagePullBackOff'],
+      ['Pending', 'ErrImagePull'],
+      ['Pending', 'ImagePullBackOff'],
+      ['Pending', 'ContainerCreating'],
+      ['Running', 'running'],
+    ]);
+    expect(states(pod(), { imagePullFails: true }, [900_000, 9_000_000])).toEqual([
+      ['Pending', 'ImagePullBackOff'],
+      ['Pending', 'ImagePullBackOff'],
+    ]);
+  });
+
+  it('waits for its init containers, which are tried again or end it', () => {
+    const initRuns = [
+      { durationMs: 500, exitCode: 1 },
+      { durationMs: 500, exitCode: 1 },
+      { durationMs: 500, exitCode: 0 },
+    ];
+    expect(states(withInit(), { initRuns }, [1000, 1600, 2000, 11_999, 12_000, 12_500])).toEqual([
+      ['Pending', 'running'],
+      ['Pending', 'running'],
+      ['Pending', 'CrashLoopBackOff'],
+      ['Pending', 'CrashLoopBackOff'],
+      ['Pending', 'running'],
+      ['Running', 'terminated'],
+    ]);
+    expect(states(withInit('Never'), { initRuns }, [1000, 1500, 99_000])).toEqual([
+      ['Pending', 'running'],
+      ['Failed', 'terminated'],
+      ['Failed', 'terminated'],
+    ]);
+    expect(states(withInit(), {}, [1000])).toEqual([['Running', 'terminated']]);
+  });
+
   it('crash-loops with a back-off that doubles to five minutes', () => {
     const behaviour = { readyDelayMs: 'never', runs: [{ durationMs: 100, exitCode: 1 }] } as const;
     const waits = history(pod(), behaviour, 2_000_000)
@@ -62,16 +113,24 @@ describe('the life of a pod', () => {
   });
 
   it('is the same whether looked at often or seldom', () => {
-    const behaviour = { runs: [{ durationMs: 700, exitCode: 1 }] };
+    const runs = [{ durationMs: 700, exitCode: 1 }];
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 20_000 }), { maxLength: 20 }), (steps) => {
+      fc.property(fc.array(fc.integer({ min: 1, max: 20_000 }), { maxLength: 20 }), fc.nat(3), (steps, pulls) => {
+        const behaviour = {
+          runs,
+          imagePullFails: pulls,
+          initRuns: [
+            { durationMs: 40, exitCode: 2 },
+            { durationMs: 40, exitCode: 0 },
+          ],
+        };
         let nowMs = 0;
         let often: PodRun = start;
         for (const step of steps) {
           nowMs += step;
-          often = advance(often, pod(), behaviour, nowMs).run;
+          often = advance(often, withInit(), behaviour, nowMs).run;
         }
-        expect(advance(start, pod(), behaviour, nowMs).run).toEqual(often);
+        expect(advance(start, withInit(), behaviour, nowMs).run).toEqual(often);
       }),
       { interruptAfterTimeLimit: 1500 },
     );

@@ -9,8 +9,24 @@ import type { PodBehaviour } from '../behaviour.ts';
 /** Where the containers of a pod are; times in milliseconds of wall time. */
 export type PodRun =
   /** Image and sandbox are being prepared. */
-  | { readonly phase: 'starting'; readonly sinceMs: number; readonly restarts: number }
-  | { readonly phase: 'unpullable'; readonly sinceMs: number; readonly restarts: number }
+  | { readonly phase: 'starting'; readonly sinceMs: number; readonly restarts: number; readonly pulls: number }
+  /** The image could not be pulled `pulls` times; the next attempt is at `untilMs`. */
+  | {
+      readonly phase: 'unpullable';
+      readonly sinceMs: number;
+      readonly restarts: number;
+      readonly pulls: number;
+      readonly untilMs: number;
+    }
+  /** Init containers are at work, wait to be started again, or have failed for good; `restarts` are theirs. */
+  | {
+      readonly phase: 'init';
+      readonly state: 'running' | 'waiting' | 'failed';
+      readonly sinceMs: number;
+      readonly restarts: number;
+      readonly last: Ending | undefined;
+      readonly untilMs: number;
+    }
   | {
       readonly phase: 'running';
       readonly sinceMs: number;
@@ -49,6 +65,8 @@ const shutdownDefaultMs = 200;
 const backoffInitialMs = 10_000;
 const backoffMaxMs = 300_000;
 const backoffForgottenMs = 600_000;
+/** From ErrImagePull to ImagePullBackOff: kubelet's next look at the pod. */
+const errorShownMs = 1000;
 /** Transitions in one call: a run of 0 ms would never end. */
 const stepsMax = 64;
 
@@ -67,7 +85,7 @@ export function resumeRun(pod: Pod, nowMs: number): PodRun {
       restarts,
     );
   }
-  return { phase: 'starting', sinceMs: nowMs, restarts };
+  return { phase: 'starting', sinceMs: nowMs, restarts, pulls: 0 };
 }
 
 /** Moves the machine to `nowMs`. */
@@ -76,7 +94,10 @@ export function advance(run: PodRun, pod: Pod, behaviour: PodBehaviour, nowMs: n
   for (let step = 0; step < stepsMax; step++) {
     const change = nextChange(current, pod, behaviour);
     if (change === undefined || change.atMs > nowMs)
-      return { run: current, nextAtMs: earliest(change?.atMs, readyAtMs(current, behaviour), nowMs) };
+      return {
+        run: current,
+        nextAtMs: earliest([change?.atMs, readyAtMs(current, behaviour), backoffShownAtMs(current)], nowMs),
+      };
     current = change.to;
   }
   return { run: current, nextAtMs: nowMs + 1000 };
@@ -103,6 +124,8 @@ export function shutdownOf(
     : { endsAtMs: deadlineMs - graceMs + shutdownMs, exitCode: 0 };
 }
 
+type Phase<P extends PodRun['phase']> = Extract<PodRun, { readonly phase: P }>;
+
 interface Change {
   readonly atMs: number;
   readonly to: PodRun;
@@ -112,10 +135,18 @@ function nextChange(run: PodRun, pod: Pod, behaviour: PodBehaviour): Change | un
   switch (run.phase) {
     case 'starting': {
       const atMs = run.sinceMs + (behaviour.startDelayMs ?? startDelayDefaultMs);
-      if (behaviour.imagePullFails === true)
-        return { atMs, to: { phase: 'unpullable', sinceMs: atMs, restarts: run.restarts } };
-      return { atMs, to: { phase: 'running', sinceMs: atMs, restarts: run.restarts, last: undefined } };
+      return {
+        atMs,
+        to: pullFails(behaviour, run.pulls) ? unpullable(run, atMs) : afterStart(run, pod, behaviour, atMs),
+      };
     }
+    case 'unpullable': {
+      const { untilMs: atMs, restarts, pulls } = run;
+      if (pullFails(behaviour, pulls)) return { atMs, to: unpullable(run, atMs) };
+      return { atMs, to: { phase: 'starting', sinceMs: atMs, restarts, pulls } };
+    }
+    case 'init':
+      return nextOfInit(run, pod, behaviour);
     case 'running': {
       const planned = behaviour.runs?.[Math.min(run.restarts, behaviour.runs.length - 1)];
       if (planned === undefined) return undefined;
@@ -130,11 +161,52 @@ function nextChange(run: PodRun, pod: Pod, behaviour: PodBehaviour): Change | un
         atMs: run.untilMs,
         to: { phase: 'running', sinceMs: run.untilMs, restarts: run.restarts + 1, last: run.last },
       };
-    case 'unpullable':
     case 'ended':
       break;
   }
   return undefined;
+}
+
+function pullFails({ imagePullFails = false }: PodBehaviour, pulls: number): boolean {
+  return typeof imagePullFails === 'number' ? pulls < imagePullFails : imagePullFails;
+}
+
+function unpullable({ restarts, pulls }: Phase<'starting' | 'unpullable'>, sinceMs: number): PodRun {
+  return { phase: 'unpullable', sinceMs, restarts, pulls: pulls + 1, untilMs: sinceMs + backoffMs(pulls) };
+}
+
+/** From the containers' images being there: init containers first, where the behaviour says how they end. */
+function afterStart({ restarts }: Phase<'starting'>, pod: Pod, behaviour: PodBehaviour, sinceMs: number): PodRun {
+  const waits = (pod.spec.initContainers ?? []).length > 0 && (behaviour.initRuns ?? []).length > 0;
+  if (!waits) return { phase: 'running', sinceMs, restarts, last: undefined };
+  return { phase: 'init', state: 'running', sinceMs, restarts: 0, last: undefined, untilMs: sinceMs };
+}
+
+function nextOfInit(run: Phase<'init'>, pod: Pod, { initRuns = [] }: PodBehaviour): Change | undefined {
+  if (run.state === 'failed') return undefined;
+  if (run.state === 'waiting')
+    return { atMs: run.untilMs, to: { ...run, state: 'running', sinceMs: run.untilMs, restarts: run.restarts + 1 } };
+  const planned = initRuns[Math.min(run.restarts, initRuns.length - 1)];
+  if (planned === undefined) return undefined;
+  const atMs = run.sinceMs + planned.durationMs;
+  if (planned.exitCode === 0) return { atMs, to: { phase: 'running', sinceMs: atMs, restarts: 0, last: undefined } };
+  const last = { exitCode: planned.exitCode, startedMs: run.sinceMs, endedMs: atMs };
+  const state = pod.spec.restartPolicy === 'Never' ? 'failed' : 'waiting';
+  const untilMs = atMs + (run.restarts === 0 ? 0 : backoffMs(run.restarts - 1));
+  return { atMs, to: { phase: 'init', state, sinceMs: atMs, restarts: run.restarts, last, untilMs } };
+}
+
+/** After so many failures before this one. */
+const backoffMs = (before: number): number => Math.min(backoffMaxMs, backoffInitialMs * 2 ** Math.min(before, 30));
+
+/** Whether the containers have been there: then the pod has an address. */
+export function hasStarted(run: PodRun): boolean {
+  return run.phase !== 'starting' && run.phase !== 'unpullable' && run.phase !== 'init';
+}
+
+/** A failed pull is shown as it failed first, and as waiting from then on. */
+export function backoffShownAtMs(run: PodRun): number | undefined {
+  return run.phase === 'unpullable' ? run.sinceMs + errorShownMs : undefined;
 }
 
 function afterEnding(pod: Pod, last: Ending, restarts: number): PodRun {
@@ -143,8 +215,7 @@ function afterEnding(pod: Pod, last: Ending, restarts: number): PodRun {
     return { phase: 'ended', sinceMs: last.endedMs, restarts, last };
   // The first restart is immediate; a long run is forgiven.
   const forgiven = last.endedMs - last.startedMs >= backoffForgottenMs;
-  const delayMs =
-    restarts === 0 || forgiven ? 0 : Math.min(backoffMaxMs, backoffInitialMs * 2 ** Math.min(restarts - 1, 30));
+  const delayMs = restarts === 0 || forgiven ? 0 : backoffMs(restarts - 1);
   return { phase: 'waiting', sinceMs: last.endedMs, restarts, last, untilMs: last.endedMs + delayMs };
 }
 
@@ -153,7 +224,7 @@ function readyAtMs(run: PodRun, behaviour: PodBehaviour): number | undefined {
   return run.sinceMs + (behaviour.readyDelayMs ?? readyDelayDefaultMs);
 }
 
-function earliest(changeAtMs: number | undefined, readyAt: number | undefined, nowMs: number): number | undefined {
-  const coming = [changeAtMs, readyAt].filter((at): at is number => at !== undefined && at > nowMs);
+function earliest(times: readonly (number | undefined)[], nowMs: number): number | undefined {
+  const coming = times.filter((at): at is number => at !== undefined && at > nowMs);
   return coming.length === 0 ? undefined : Math.min(...coming);
 }
