@@ -99,10 +99,13 @@ export async function createAuthority(options: {
 
 /** An authority from its files. */
 export function loadAuthority(files: AuthorityFiles, random: Random): Authority {
+  // Read once: thousands of agents may enrol on one thread.
+  let signer: Promise<Signer> | undefined;
+  const opened = (): Promise<Signer> => (signer ??= openSigner(files));
   return {
     ...files,
-    issueClient: (nowMs, wanted) =>
-      issue(files, random, nowMs, {
+    issueClient: async (nowMs, wanted) =>
+      issue(await opened(), random, nowMs, {
         subject: [['CN', wanted.commonName], ...wanted.organizations.map((one) => ['O', one] as const)],
         publicKeyPem: wanted.publicKeyPem,
         ttlMs: wanted.ttlMs,
@@ -111,8 +114,8 @@ export function loadAuthority(files: AuthorityFiles, random: Random): Authority 
         names: [],
         ips: [],
       }),
-    issueServer: (nowMs, wanted) =>
-      issue(files, random, nowMs, {
+    issueServer: async (nowMs, wanted) =>
+      issue(await opened(), random, nowMs, {
         subject: [
           ['CN', wanted.commonName ?? wanted.names[0] ?? wanted.ips[0] ?? 'server'],
           ...(wanted.organizations ?? []).map((one) => ['O', one] as const),
@@ -137,9 +140,23 @@ interface Leaf {
   readonly ips: readonly string[];
 }
 
-async function issue(files: AuthorityFiles, random: Random, nowMs: number, leaf: Leaf): Promise<string> {
+/** An authority's own certificate and key as the library has them, and the extension that names it as the issuer. */
+interface Signer {
+  readonly library: X509;
+  readonly issuer: InstanceType<X509['X509Certificate']>;
+  readonly key: webcrypto.CryptoKey;
+  readonly issuerIdentifier: InstanceType<X509['AuthorityKeyIdentifierExtension']>;
+}
+
+async function openSigner(files: AuthorityFiles): Promise<Signer> {
   const library = await x509();
   const issuer = new library.X509Certificate(files.certificatePem);
+  const issuerIdentifier = await library.AuthorityKeyIdentifierExtension.create(issuer);
+  return { library, issuer, key: await importPrivate(files.keyPem), issuerIdentifier };
+}
+
+async function issue(signer: Signer, random: Random, nowMs: number, leaf: Leaf): Promise<string> {
+  const { library, issuer } = signer;
   const uses = [
     ...(leaf.server ? [library.ExtendedKeyUsage.serverAuth] : []),
     ...(leaf.client ? [library.ExtendedKeyUsage.clientAuth] : []),
@@ -156,13 +173,13 @@ async function issue(files: AuthorityFiles, random: Random, nowMs: number, leaf:
     // Nothing outlives its issuer.
     notAfter: new Date(Math.min(nowMs + leaf.ttlMs, issuer.notAfter.getTime())),
     publicKey: new library.PublicKey(spki(leaf.publicKeyPem)),
-    signingKey: await importPrivate(files.keyPem),
+    signingKey: signer.key,
     signingAlgorithm: signing,
     extensions: [
       new library.BasicConstraintsExtension(false, undefined, true),
       new library.KeyUsagesExtension(library.KeyUsageFlags.digitalSignature, true),
       new library.ExtendedKeyUsageExtension(uses),
-      await library.AuthorityKeyIdentifierExtension.create(issuer),
+      signer.issuerIdentifier,
       ...(names.length === 0 ? [] : [new library.SubjectAlternativeNameExtension(names)]),
     ],
   });
