@@ -55,6 +55,13 @@ export function largeSnapshot(nodes: number, pods: number): Snapshot {
       memory: '64Gi',
     })),
     workloads,
-    objects: budgets,
+    objects: [
+      ...Array.from({ length: namespaces }, (_, index): KubeObject => ({
+        apiVersion: 'v1',
+        kind: 'Namespace',
+        metadata: { name: `ns-${index}` },
+      })),
+      ...budgets,
+    ],
   });
 }

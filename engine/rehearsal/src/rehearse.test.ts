@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { problemCases, soundCases, type SeededCase } from './seeded-clusters.ts';
+import { countOver, problemCases, soundCases, type SeededCase } from './seeded-clusters.ts';
 import { problemNames, rehearseFixture } from './testing.ts';
 
 const problemsOf = ({ cluster, parameters, targetMinor }: SeededCase): readonly string[] =>
@@ -15,5 +15,11 @@ describe('a rehearsal', () => {
     expect(problemNames(prediction.findings)).toEqual([]);
     expect(prediction.verdict).toBe('sound');
     expect(prediction.steps.map((step) => step.outcome)).not.toContain('fails');
+  });
+
+  it('has precision and recall 1 over all of them', () => {
+    expect([problemCases.length, soundCases.length]).toEqual([15, 5]);
+    const { found, wanted, right } = countOver([...problemCases, ...soundCases]);
+    expect({ precision: right / found, recall: right / wanted }).toEqual({ precision: 1, recall: 1 });
   });
 });

@@ -8,6 +8,7 @@ import type { RunTarget } from '@polyanthus/kube-kinds/own/runbook';
 import { crdFindings, removedApiFindings } from './apis/api-use.ts';
 import type { Finding, Unknown } from './finding.ts';
 import { Cluster } from './model/cluster.ts';
+import type { PodState } from './model/pod.ts';
 import { ClusterRun } from './plan/cluster-run.ts';
 import { Journal } from './plan/journal.ts';
 import { EventLoop } from './plan/loop.ts';
@@ -34,10 +35,13 @@ export interface RehearsalInput {
   readonly madeAt: string;
 }
 
-/** Events that the planner went through, for benchmarks. */
+/** A prediction, and what only benchmarks and checks of the planner ask for. */
 export interface Rehearsed {
   readonly prediction: Prediction;
+  /** Events that the planner went through. */
   readonly events: number;
+  /** All pods as they are in the end. */
+  readonly pods: readonly PodState[];
 }
 
 /** Rehearses; pure. */
@@ -83,7 +87,7 @@ export function rehearse(input: RehearsalInput): Rehearsed {
     endMs,
     assumptions: assumptionsOf(stages, podEndMs),
   };
-  return { prediction, events: loop.ran };
+  return { prediction, events: loop.ran, pods: run.pods };
 }
 
 const order = ['error', 'warning', 'info'];

@@ -1,6 +1,6 @@
 /** 15 clusters, each with one seeded problem, and 5 sound ones, as data: what precision and recall are counted on. */
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
-import type { ClusterFixture } from './testing.ts';
+import { problemNames, rehearseFixture, type ClusterFixture } from './testing.ts';
 
 /** One case. */
 export interface SeededCase {
@@ -298,3 +298,19 @@ export const soundCases: readonly SeededCase[] = [
     problems: [],
   },
 ];
+
+/** Problems over all cases: found, wanted, and both. */
+export function countOver(cases: readonly SeededCase[]): {
+  readonly found: number;
+  readonly wanted: number;
+  readonly right: number;
+} {
+  let [found, wanted, right] = [0, 0, 0];
+  for (const { cluster, parameters, targetMinor, problems } of cases) {
+    const names = problemNames(rehearseFixture(cluster, parameters, { targetMinor }).findings);
+    found += names.length;
+    wanted += problems.length;
+    right += names.filter((name) => problems.includes(name)).length;
+  }
+  return { found, wanted, right };
+}

@@ -47,6 +47,11 @@ export class ClusterRun {
     else if (pod.phase === 'starting') this.#start(pod, backsOff(pod));
   }
 
+  /** All that are there, those that wait for a node included. */
+  get pods(): readonly PodState[] {
+    return [...this.cluster.nodes.flatMap((node) => [...node.pods]), ...[...this.#pending.values()].flat()];
+  }
+
   cordon(node: NodeState, cordoned: boolean): void {
     if (node.cordoned === cordoned) return;
     node.cordoned = cordoned;
