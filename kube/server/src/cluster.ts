@@ -18,7 +18,6 @@ import { rbacSource } from './access/rbac-source.ts';
 import type { ResourceDefinition } from './registry/definition.ts';
 import { keyOf, prefixOf } from './registry/keys.ts';
 import type { Registry } from './registry/registry.ts';
-import { Webhooks } from './admission/webhooks/webhooks.ts';
 import type { WebhookDialer } from './webhook-dialer.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import type { KubeletDialer } from './kubelet-dialer.ts';
@@ -71,7 +70,6 @@ export class Cluster {
   readonly referenceGuards: readonly ReferenceGuard[];
   /** Of changes that must see each other: to one disruption budget, to the quotas of one namespace. */
   readonly locks = new KeyedMutex();
-  #webhooks: Webhooks | undefined;
   readonly #closing = new Set<() => void>();
   readonly #withdrawing = new Map<string, Set<() => void>>();
 
@@ -118,11 +116,6 @@ export class Cluster {
       return { user: { ...user, groups: [...user.groups, 'system:authenticated'] }, audiences: [tokenIssuerName] };
     }
     return undefined;
-  }
-
-  /** Its webhooks; looked for at the first write. */
-  get webhooks(): Webhooks {
-    return (this.#webhooks ??= new Webhooks(this));
   }
 
   /** A stored namespace. */

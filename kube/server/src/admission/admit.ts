@@ -1,6 +1,6 @@
 /** Admission: the server's own plugins in order. Each may change the object or refuse the request. */
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
-import type { ApiObject } from '../api-object.ts';
+import { withMeta, type ApiObject } from '../api-object.ts';
 import type { Scope } from '../scope.ts';
 import type { AdmissionPlugin, Operation } from './plugin.ts';
 import { lifecycle } from './namespace-lifecycle.ts';
@@ -16,6 +16,7 @@ import { clusterIp } from './cluster-ip.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { references } from './references.ts';
 import { attributesOf, otherKinds } from './webhooks/attributes.ts';
+import { webhooksOf } from './webhooks/webhooks.ts';
 
 const plugins: readonly AdmissionPlugin[] = [
   lifecycle,
@@ -44,13 +45,21 @@ export async function admit(
 ): Promise<ApiObject> {
   const plugged = await plug(scope, operation, object, before);
   if (otherKinds.has(scope.subresource)) return plugged;
-  const rounds = scope.cluster.webhooks.mutating({ scope });
+  const rounds = webhooksOf(scope.cluster).mutating({ scope });
   if (rounds === undefined) return plugged;
   const round = async (current: ApiObject): Promise<ApiObject> =>
     (await rounds.run(attributesOf(scope, operation, current, before))) as ApiObject;
   const after = await round(plugged);
   if (!rounds.changed) return after;
   return keep(await round(await plug(scope, operation, keep(after), before)));
+}
+
+/** An update that names no version means the one that is there. */
+function versionOf(object: ApiObject, before: ApiObject | undefined): ApiObject {
+  const named = (object.metadata.resourceVersion ?? '') !== '';
+  return before === undefined || named
+    ? object
+    : withMeta(object, { resourceVersion: before.metadata.resourceVersion });
 }
 
 async function plug(
@@ -68,10 +77,10 @@ async function plug(
 export async function admitDelete(
   scope: Scope,
   object: ApiObject,
-  request: { readonly options: JsonObject; readonly dryRun: boolean },
+  request: { readonly options: JsonObject; readonly dryRun: boolean; readonly name?: string },
 ): Promise<void> {
   await plug(scope, 'DELETE', object, object);
-  await scope.cluster.webhooks.admit(attributesOf(scope, 'DELETE', undefined, object, request));
+  await webhooksOf(scope.cluster).admit(attributesOf(scope, 'DELETE', undefined, object, request));
 }
 
 /**
@@ -86,6 +95,8 @@ export async function admitLast(
 ): Promise<void> {
   checkLimits(scope, operation, object, before);
   if (!otherKinds.has(scope.subresource))
-    await scope.cluster.webhooks.validate(scope, () => attributesOf(scope, operation, object, before));
+    await webhooksOf(scope.cluster).validate(scope, () =>
+      attributesOf(scope, operation, versionOf(object, before), before),
+    );
   await resourceQuota(scope, operation, object, before);
 }

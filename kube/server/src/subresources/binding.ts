@@ -3,6 +3,7 @@ import type { ServerResponse } from '@polyanthus/ground-http/message';
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { conflict, statusError } from '@polyanthus/kube-objects/status';
 import { attributesOf } from '../admission/webhooks/attributes.ts';
+import { webhooksOf } from '../admission/webhooks/webhooks.ts';
 import { jsonAnswer } from '../answers.ts';
 import { listAt, objectAt, textAt, timestamp } from '../api-object.ts';
 import { readJsonBody } from '../codec.ts';
@@ -13,7 +14,9 @@ async function admitBinding(scope: Scope, body: JsonObject): Promise<JsonObject>
   const metadata = { ...objectAt(body, 'metadata'), name: scope.name, namespace: scope.namespace };
   const binding = { kind: 'Binding', apiVersion: 'v1', ...body, metadata };
   const kind = { group: '', version: 'v1', kind: 'Binding' };
-  return (await scope.cluster.webhooks.admit(attributesOf(scope, 'CREATE', binding, undefined, { kind }))) ?? binding;
+  return (
+    (await webhooksOf(scope.cluster).admit(attributesOf(scope, 'CREATE', binding, undefined, { kind }))) ?? binding
+  );
 }
 
 export async function bindPod(scope: Scope): Promise<ServerResponse> {

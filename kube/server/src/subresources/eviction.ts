@@ -9,6 +9,7 @@ import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { conflict, isStatus, notFound, StatusError, statusError } from '@polyanthus/kube-objects/status';
 import { admit } from '../admission/admit.ts';
 import { attributesOf } from '../admission/webhooks/attributes.ts';
+import { webhooksOf } from '../admission/webhooks/webhooks.ts';
 import { jsonAnswer } from '../answers.ts';
 import { listAt, objectAt, textAt, type ApiObject } from '../api-object.ts';
 import { readJsonBody } from '../codec.ts';
@@ -52,7 +53,7 @@ export async function evictPod(scope: Scope): Promise<ServerResponse> {
 /** About the Eviction, not about the pod. */
 async function askWebhooks(scope: Scope, eviction: ApiObject, { dryRun }: DeleteRequest): Promise<void> {
   const kind = { group: 'policy', version: eviction.apiVersion.split('/')[1] ?? 'v1', kind: 'Eviction' };
-  await scope.cluster.webhooks.admit(attributesOf(scope, 'CREATE', eviction, undefined, { kind, dryRun }));
+  await webhooksOf(scope.cluster).admit(attributesOf(scope, 'CREATE', eviction, undefined, { kind, dryRun }));
 }
 
 const severalBudgets =

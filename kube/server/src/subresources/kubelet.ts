@@ -5,6 +5,7 @@ import { relay } from '@polyanthus/ground-http/relay';
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { notFound, statusError } from '@polyanthus/kube-objects/status';
 import { attributesOf } from '../admission/webhooks/attributes.ts';
+import { webhooksOf } from '../admission/webhooks/webhooks.ts';
 import { listAt, objectAt, textAt, type ApiObject } from '../api-object.ts';
 import { parseStored, readStored } from '../encode.ts';
 import { requireCreate } from '../access/require-create.ts';
@@ -73,7 +74,7 @@ const flags = ['stdin', 'stdout', 'stderr', 'tty'];
 async function admitConnect(scope: Scope, kind: string): Promise<URLSearchParams> {
   const object = connectOptions(scope.query, kind);
   const attributes = attributesOf(scope, 'CONNECT', object, undefined, { kind: { group: '', version: 'v1', kind } });
-  const after = await scope.cluster.webhooks.admit(attributes);
+  const after = await webhooksOf(scope.cluster).admit(attributes);
   return after === undefined || after === object ? scope.query : queryOf(after);
 }
 

@@ -8,6 +8,7 @@ import { statusError } from '@polyanthus/kube-objects/status';
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import { invalidObject } from '../invalid.ts';
 import { attributesOf } from '../admission/webhooks/attributes.ts';
+import { webhooksOf } from '../admission/webhooks/webhooks.ts';
 import { jsonAnswer, toStatusError } from '../answers.ts';
 import type { ApiObject } from '../api-object.ts';
 import { readJsonBody } from '../codec.ts';
@@ -54,7 +55,7 @@ export async function scaleVerb(scope: Scope, verb: string): Promise<ServerRespo
 async function admitScale(scope: Scope, scale: JsonObject, old: JsonObject): Promise<JsonObject> {
   const kind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
   const object = { kind: 'Scale', apiVersion: 'autoscaling/v1', ...scale };
-  return (await scope.cluster.webhooks.admit(attributesOf(scope, 'UPDATE', object, old, { kind }))) ?? object;
+  return (await webhooksOf(scope.cluster).admit(attributesOf(scope, 'UPDATE', object, old, { kind }))) ?? object;
 }
 
 /** A custom object without the field has no scale. */

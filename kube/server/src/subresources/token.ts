@@ -6,6 +6,7 @@ import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { conflict, notFound, statusError } from '@polyanthus/kube-objects/status';
 import { invalidObject } from '../invalid.ts';
 import { attributesOf } from '../admission/webhooks/attributes.ts';
+import { webhooksOf } from '../admission/webhooks/webhooks.ts';
 import { jsonAnswer } from '../answers.ts';
 import { objectAt, textAt, timestamp } from '../api-object.ts';
 import { readJsonBody } from '../codec.ts';
@@ -60,7 +61,9 @@ async function admitRequest(scope: Scope, body: JsonObject): Promise<JsonObject>
   const metadata = { ...objectAt(body, 'metadata'), name: scope.name, namespace: scope.namespace };
   const request = { kind: 'TokenRequest', apiVersion: 'authentication.k8s.io/v1', ...body, metadata };
   const kind = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
-  return (await scope.cluster.webhooks.admit(attributesOf(scope, 'CREATE', request, undefined, { kind }))) ?? request;
+  return (
+    (await webhooksOf(scope.cluster).admit(attributesOf(scope, 'CREATE', request, undefined, { kind }))) ?? request
+  );
 }
 
 const resources: Readonly<Record<string, string>> = { Pod: 'pods', Secret: 'secrets', Node: 'nodes' };

@@ -3,6 +3,7 @@ import type { ServerResponse } from '@polyanthus/ground-http/message';
 import { encodeJson } from '@polyanthus/kube-objects/exact-json';
 import { apiVersionOf } from '@polyanthus/kube-objects/resource';
 import { isStatus } from '@polyanthus/kube-objects/status';
+import { admitDelete } from '../admission/admit.ts';
 import { rawJson } from '../answers.ts';
 import { readStored } from '../encode.ts';
 import type { Scope } from '../scope.ts';
@@ -18,7 +19,9 @@ export async function deleteCollectionVerb(scope: Scope): Promise<ServerResponse
   for (const item of objects) {
     const { name = '', namespace = '' } = item.metadata;
     try {
-      await deleteObject({ ...scope, name, namespace }, request);
+      await deleteObject({ ...scope, name, namespace }, request, (inner, object, asked) =>
+        admitDelete(inner, object, { ...asked, name: '' }),
+      );
     } catch (error) {
       if (!isStatus(error, 'NotFound')) throw error;
     }

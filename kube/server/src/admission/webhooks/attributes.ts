@@ -38,6 +38,8 @@ export interface AttributeChanges {
   readonly kind?: ObjectKind;
   readonly options?: JsonObject;
   readonly dryRun?: boolean;
+  /** Empty for each object of a collection that is deleted. */
+  readonly name?: string;
 }
 
 /** The attributes of a write of the scope. */
@@ -56,7 +58,7 @@ export function attributesOf(
     operation,
     kind: changes.kind ?? { group, version, kind },
     whole: changes.kind === undefined,
-    name,
+    name: changes.name ?? name,
     namespace: group === '' && resource === 'namespaces' ? name : scope.namespace,
     object,
     oldObject,

@@ -10,8 +10,9 @@ import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { statusError } from '@polyanthus/kube-objects/status';
 import type { WebhookAttributes } from './attributes.ts';
 import { CallFailure, connectionWords, statusWords } from './call-errors.ts';
-import type { WebhookClient } from './clients.ts';
-import { versioned, type Invocation } from './match.ts';
+import { clientsOf, type WebhookClient } from './clients.ts';
+import type { Invocation } from './invocation.ts';
+import { versioned } from './match.ts';
 import { misshapen, readVerdict, reviewOf, reviewVersion, type Verdict } from './review.ts';
 
 /** More than these bytes, or deeper than these levels, is no answer. */
@@ -68,7 +69,7 @@ async function post(
   let received: { readonly response: HttpResponse; readonly bytes: Uint8Array };
   try {
     received = await withTimeout(ctx, hook.timeoutMs, 'the webhook', async (inner) => {
-      const found = await scope.cluster.webhooks.clients.clientOf(inner, hook.clientConfig);
+      const found = await clientsOf(scope.cluster).clientOf(inner, hook.clientConfig);
       client = found;
       const { transport, path, host } = found;
       const response = await transport.request(inner, {

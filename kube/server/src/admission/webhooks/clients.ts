@@ -23,8 +23,17 @@ export interface WebhookClient {
   readonly host: string | undefined;
 }
 
+const byCluster = new WeakMap<Cluster, WebhookClients>();
+
+/** The pools of a cluster. */
+export function clientsOf(cluster: Cluster): WebhookClients {
+  const known = byCluster.get(cluster) ?? new WebhookClients(cluster);
+  byCluster.set(cluster, known);
+  return known;
+}
+
 /** Opens and keeps the pools of a cluster. */
-export class WebhookClients {
+class WebhookClients {
   readonly #cluster: Cluster;
   readonly #pools = new Map<string, Transport>();
 

@@ -5,17 +5,11 @@ import { objectAt, type ApiObject } from '../../api-object.ts';
 import { parseKept } from '../../encode.ts';
 import type { ResourceDefinition } from '../../registry/definition.ts';
 import { forbidden } from '../namespace-lifecycle.ts';
-import type { WebhookAttributes, ObjectKind } from './attributes.ts';
+import type { WebhookAttributes } from './attributes.ts';
 import type { Hook, HookRule } from './hooks.ts';
+import type { Invocation } from './invocation.ts';
 import { evaluateConditions } from './match-conditions.ts';
 import { requestJson } from './review.ts';
-
-/** A webhook that is to be asked, and the version of the resource that it knows. */
-export interface Invocation {
-  readonly hook: Hook;
-  readonly definition: ResourceDefinition;
-  readonly kind: ObjectKind;
-}
 
 /** Undefined when the webhook has nothing to do with the write. Throws NotFound, Forbidden. */
 export function invocationOf(hook: Hook, attributes: WebhookAttributes): Invocation | undefined {

@@ -11,7 +11,8 @@ import type { WebhookAttributes } from './attributes.ts';
 import { CallFailure } from './call-errors.ts';
 import { callWebhook } from './call.ts';
 import type { Hook } from './hooks.ts';
-import { converted, invocationOf, versioned, type Invocation } from './match.ts';
+import type { Invocation } from './invocation.ts';
+import { converted, invocationOf, versioned } from './match.ts';
 import { rejection } from './rejection.ts';
 import type { Verdict } from './review.ts';
 

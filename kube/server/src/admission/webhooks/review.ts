@@ -5,7 +5,7 @@ import { userInfoJson } from '@polyanthus/kube-access/user';
 import { textAt } from '../../api-object.ts';
 import { strings } from '../../kinds/webhook-rules.ts';
 import type { WebhookAttributes } from './attributes.ts';
-import type { Invocation } from './match.ts';
+import type { Invocation } from './invocation.ts';
 
 const spoken = ['v1', 'v1beta1'];
 

@@ -5,7 +5,8 @@ import type { WebhookAttributes } from './attributes.ts';
 import { CallFailure } from './call-errors.ts';
 import { callWebhook } from './call.ts';
 import type { Hook } from './hooks.ts';
-import { invocationOf, type Invocation } from './match.ts';
+import type { Invocation } from './invocation.ts';
+import { invocationOf } from './match.ts';
 import { rejection } from './rejection.ts';
 
 const failedOpen = 'failed-open.validating.webhook.admission.k8s.io/round_0_index_';

@@ -2,19 +2,27 @@
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import type { Cluster } from '../../cluster.ts';
 import { isExempt, type WebhookAttributes } from './attributes.ts';
-import { WebhookClients } from './clients.ts';
 import { HookSource, type Hook } from './hooks.ts';
 import { MutatingRounds } from './mutating.ts';
 import { askValidating } from './validating.ts';
 
-/** Made when a cluster is first written to. */
-export class Webhooks {
-  readonly clients: WebhookClients;
+const byCluster = new WeakMap<Cluster, Webhooks>();
+
+/** The webhooks of a cluster; looked for when it is first written to. */
+export function webhooksOf(cluster: Cluster): Webhooks {
+  const known = byCluster.get(cluster);
+  if (known !== undefined) return known;
+  const made = new Webhooks(cluster);
+  byCluster.set(cluster, made);
+  return made;
+}
+
+/** Two sources of webhooks, and how they are asked. */
+class Webhooks {
   readonly #mutating: HookSource;
   readonly #validating: HookSource;
 
   constructor(cluster: Cluster) {
-    this.clients = new WebhookClients(cluster);
     this.#mutating = new HookSource(cluster, 'mutatingwebhookconfigurations');
     this.#validating = new HookSource(cluster, 'validatingwebhookconfigurations');
     cluster.onClose(() => {
