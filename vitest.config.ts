@@ -17,6 +17,9 @@ export default defineConfig({
           exclude: ['**/*.{server,real,hosts}.test.ts', '**/node_modules/**'],
           pool: 'threads',
           isolate: false,
+          // Not a judgement of speed: a busy machine of two cores is ten times slower than a quiet one.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
