@@ -198,7 +198,7 @@ function sizeOf({ resources }: Snapshot): { readonly objects: number; readonly k
 export const load: Command = {
   summary: 'Put a snapshot into a sandbox',
   description:
-    'Makes the sandbox when there is none of this name. Definitions of custom kinds come first; uids, owner references, status and times stay as they were. Every object that cannot be loaded is named with the reason (exit code 1). With --replace, what the sandbox had and the snapshot has not is gone.',
+    'Makes the sandbox when there is none of this name. Definitions of custom kinds come first; uids, owner references, status and times stay as they were. Every object that cannot be loaded is named with the reason; exit code 1, unless only kinds are missing that a sandbox does not have. With --replace, what the sandbox had and the snapshot has not is gone.',
   args: [{ name: 'NAME', help: 'name of the sandbox', complete: 'sandboxes' }, fileArgument],
   options: [
     { name: 'replace', kind: 'boolean', help: 'the sandbox holds the snapshot and nothing else afterwards' },
@@ -222,8 +222,10 @@ export const load: Command = {
     const made = await createOnce(ctx, ask, name, number(input, 'nodes') ?? 0);
     const outcome = await ask(ctx, 'POST /sandboxes/NAME/load', name, { path, replace: flag(input, 'replace') });
     say(environment, 'without a part', outcome.changed);
-    say(environment, 'not loaded', outcome.refused);
-    io.out(`${outcome.loaded} objects loaded into sandbox/${name}, ${outcome.refused.length} refused\n`);
+    say(environment, 'not loaded', [...outcome.unserved, ...outcome.refused]);
+    io.out(
+      `${outcome.loaded} objects loaded into sandbox/${name}, ${outcome.refused.length} refused, ${outcome.unserved.length} of kinds that a sandbox does not have\n`,
+    );
     if (made !== undefined)
       io.err(`${inMemory(made.status.pid)} ${name} FILE\n  export KUBECONFIG=${made.status.kubeconfig}\n`);
     return outcome.refused.length === 0 ? 0 : 1;

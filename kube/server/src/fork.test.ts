@@ -126,7 +126,6 @@ test('a copy is loaded as it is, in any order, and what does not fit is named', 
   expect(outcome.refused).toEqual(
     expect.arrayContaining([
       { object: 'v1 Pod nowhere/lost', reason: 'its namespace nowhere is not in the copy' },
-      { object: 'metrics.k8s.io/v1beta1 PodMetrics shop/web-1', reason: 'nothing of this kind is stored here' },
       {
         object: 'batch/v1beta1 CronJob shop/old',
         reason: 'version v1beta1 of this kind is not served here, only v1',
@@ -134,6 +133,10 @@ test('a copy is loaded as it is, in any order, and what does not fit is named', 
       { object: 'example.org/v1 Widget shop/bad', reason: expect.stringContaining('spec.size') as unknown },
     ]),
   );
+  expect(outcome.unserved).toEqual([
+    { object: 'metrics.k8s.io/v1beta1 PodMetrics shop/web-1', reason: 'nothing of this kind is stored here' },
+  ]);
+  expect(outcome.refused.length).toBe(3);
   expect(outcome.changed).toEqual([
     { object: 'v1 Pod shop/web-1', reason: 'left out, not known here: spec.containers[0].fieldOfTomorrow' },
   ]);

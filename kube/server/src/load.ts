@@ -27,6 +27,8 @@ export interface LoadOutcome {
   readonly loaded: number;
   /** Objects that are not there now. */
   readonly refused: readonly LoadNote[];
+  /** Objects that are not there because this server stores nothing of their kind: ComponentStatus, metrics, FlowSchema. */
+  readonly unserved: readonly LoadNote[];
   /** Objects that are there without a part: fields that this version does not know. */
   readonly changed: readonly LoadNote[];
 }
@@ -47,7 +49,7 @@ export async function loadObjects(
     objects.filter((one) => one.apiVersion === 'v1' && one.kind === 'Namespace'),
     objects.filter((one) => groupOf(one) !== crdGroup && !(one.apiVersion === 'v1' && one.kind === 'Namespace')),
   ];
-  const outcome = { loaded: 0, refused: [] as LoadNote[], changed: [] as LoadNote[] };
+  const outcome: Outcome = { loaded: 0, refused: [], unserved: [], changed: [] };
   for (const stage of stages) {
     for (let at = 0; at < stage.length; at += batch)
       await Promise.all(stage.slice(at, at + batch).map((object) => loadOne(ctx, cluster, object, outcome)));
@@ -64,12 +66,7 @@ function nameOf({ apiVersion, kind, metadata }: ApiObject): string {
   return `${apiVersion} ${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
 }
 
-async function loadOne(
-  ctx: Context,
-  cluster: Cluster,
-  object: ApiObject,
-  outcome: { loaded: number; refused: LoadNote[]; changed: LoadNote[] },
-): Promise<void> {
+async function loadOne(ctx: Context, cluster: Cluster, object: ApiObject, outcome: Outcome): Promise<void> {
   try {
     const unknown = await insert(ctx, cluster, object);
     outcome.loaded++;
@@ -77,11 +74,26 @@ async function loadOne(
       outcome.changed.push({ object: nameOf(object), reason: `left out, not known here: ${unknown.join(', ')}` });
   } catch (error) {
     if (!(error instanceof StatusError || error instanceof NotLoadable)) throw error;
-    outcome.refused.push({ object: nameOf(object), reason: error.message });
+    const list = error instanceof NotLoadable && error.unserved ? outcome.unserved : outcome.refused;
+    list.push({ object: nameOf(object), reason: error.message });
   }
 }
 
-class NotLoadable extends Error {}
+interface Outcome {
+  loaded: number;
+  readonly refused: LoadNote[];
+  readonly unserved: LoadNote[];
+  readonly changed: LoadNote[];
+}
+
+class NotLoadable extends Error {
+  readonly unserved: boolean;
+
+  constructor(message: string, unserved = false) {
+    super(message);
+    this.unserved = unserved;
+  }
+}
 
 /** Answers the fields that were left out. */
 async function insert(ctx: Context, cluster: Cluster, given: ApiObject): Promise<readonly string[]> {
@@ -120,11 +132,8 @@ function definitionOf(cluster: Cluster, { apiVersion, kind }: ApiObject): Resour
   const found = all.find(({ type }) => type.version === version);
   if (found !== undefined && found.verbs.includes('list')) return found;
   const others = all.map(({ type }) => type.version).join(', ');
-  throw new NotLoadable(
-    others === '' || found !== undefined
-      ? 'nothing of this kind is stored here'
-      : `version ${version} of this kind is not served here, only ${others}`,
-  );
+  if (others === '' || found !== undefined) throw new NotLoadable('nothing of this kind is stored here', true);
+  throw new NotLoadable(`version ${version} of this kind is not served here, only ${others}`);
 }
 
 function faultsOf(cluster: Cluster, definition: ResourceDefinition, object: ApiObject, nowMs: number): Faults {

@@ -84,7 +84,8 @@ const special: Readonly<Record<string, Partial<Strategy>>> = {
     faults: (after, before, moment) => [...crdFaults(after, before, moment), ...conversionFaults(after)],
     deletionFinalizer: cleanupFinalizer,
   },
-  'apiservices.apiregistration.k8s.io': { unconditionalUpdate: false },
+  // `v1.`: the version and the group, which is empty for the core.
+  'apiservices.apiregistration.k8s.io': { nameFaults: pathName, unconditionalUpdate: false },
   'validatingwebhookconfigurations.admissionregistration.k8s.io': { ...generation, faults: webhookFaults },
   'mutatingwebhookconfigurations.admissionregistration.k8s.io': { ...generation, faults: webhookFaults },
   'validatingadmissionpolicies.admissionregistration.k8s.io': generation,
