@@ -15,7 +15,7 @@ import { namespaceSuite } from './namespace/testing.ts';
 import { startControllers } from './start.ts';
 import { quotaSuite } from './quota/testing.ts';
 import { statefulSetSuite } from './statefulset/testing.ts';
-import { testBehaviours, type World } from './testing.ts';
+import { patiently, testBehaviours, type World } from './testing.ts';
 
 let closing: (() => Promise<void>) | undefined;
 let opened: Promise<World> | undefined;
@@ -40,7 +40,7 @@ async function start(): Promise<World> {
     ctx,
     client,
     pass: (ms) => clock.advance(ms),
-    until: (condition, what) => clock.until(condition, what, 120_000),
+    until: (condition, what) => patiently(() => clock.until(condition, what, 120_000)),
   };
 }
 

@@ -17,6 +17,25 @@ export interface World {
   pass(ms: number): Promise<void>;
 }
 
+/** Nothing is timed by it: a busy machine is not a failure. */
+export const suiteTimeoutMs = 120_000;
+
+/**
+ * Waits by a virtual clock, again and again: threads that make keys and signatures, and code that is loaded when it is first
+ * needed, take time that no virtual clock knows of, and on a busy machine hours of virtual time pass meanwhile.
+ */
+export async function patiently(wait: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await wait();
+      return;
+    } catch (error) {
+      if (attempt === 10) throw error;
+      for (let turn = 0; turn < 2000; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}
+
 /** Images of tests say how their pods behave. */
 export const testBehaviours: readonly PodBehaviour[] = [
   { match: { image: 'never-ready' }, startDelayMs: 100, readyDelayMs: 'never', shutdownMs: 50 },

@@ -11,13 +11,14 @@ import { clusterRoleBindings } from '@polyanthus/kube-kinds/core';
 import { createInformer, type Informer } from '@polyanthus/kube-runtime/informer';
 import { startTestCluster, type TestCluster } from '@polyanthus/kube-server/testing';
 import { startControllers } from '../start.ts';
+import { suiteTimeoutMs } from '../testing.ts';
 import { expiryMs } from './cleaner.ts';
 
 const clientSigner = 'kubernetes.io/kube-apiserver-client-kubelet';
 const servingSigner = 'kubernetes.io/kubelet-serving';
 
 /** By the real clock: keys and signatures are made by threads that no virtual clock waits for. */
-describe('certificates of kubelets', () => {
+describe('certificates of kubelets', { timeout: suiteTimeoutMs }, () => {
   let server: TestCluster;
   let ctx: Context;
   let requests: Informer<CertificateSigningRequest>;

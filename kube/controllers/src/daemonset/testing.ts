@@ -2,7 +2,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { events, nodes, pods, type Pod } from '@polyanthus/kube-kinds/core';
 import { controllerRevisions, daemonSets, type DaemonSet } from '@polyanthus/kube-kinds/workloads';
-import { freshNamespace, livePods, podSpec, untilGone, type World } from '../testing.ts';
+import { freshNamespace, livePods, podSpec, untilGone, type World, suiteTimeoutMs } from '../testing.ts';
 
 /** A DaemonSet of pods labelled `app: <name>`. */
 export function daemonSetOf(
@@ -26,7 +26,7 @@ export function daemonSetOf(
 
 /** Declares the suite; `open` gives the world once. It changes labels and taints of the nodes n1 and n2, and takes them back. */
 export function daemonSetSuite(name: string, open: () => Promise<World>): void {
-  describe(`daemon sets on ${name}`, () => {
+  describe(`daemon sets on ${name}`, { timeout: suiteTimeoutMs }, () => {
     let world: World;
     let namespace: string;
     beforeAll(async () => {

@@ -1,12 +1,12 @@
 /** What every API server with our Deployment and ReplicaSet controllers must do. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { deployments, pods, replicaSets, type Deployment } from '@polyanthus/kube-kinds/core';
-import { deploymentOf, find, freshNamespace, livePods, podsByImage, type World } from '../testing.ts';
+import { deploymentOf, find, freshNamespace, livePods, podsByImage, type World, suiteTimeoutMs } from '../testing.ts';
 import { revisionAnnotation } from './revision.ts';
 
 /** Declares the suite; `open` gives the world once. */
 export function deploymentSuite(name: string, open: () => Promise<World>): void {
-  describe(`deployments on ${name}`, () => {
+  describe(`deployments on ${name}`, { timeout: suiteTimeoutMs }, () => {
     let world: World;
     let namespace: string;
     beforeAll(async () => {

@@ -2,12 +2,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { deployments, pods, services, type Service } from '@polyanthus/kube-kinds/core';
 import { endpointSlices, type Endpoint, type EndpointSlice } from '@polyanthus/kube-kinds/discovery';
-import { deploymentOf, freshNamespace, livePods, type World } from '../testing.ts';
+import { deploymentOf, freshNamespace, livePods, type World, suiteTimeoutMs } from '../testing.ts';
 import { serviceNameLabel } from './packing.ts';
 
 /** Declares the suite; `open` gives the world once. */
 export function endpointSliceSuite(name: string, open: () => Promise<World>): void {
-  describe(`endpoint slices on ${name}`, () => {
+  describe(`endpoint slices on ${name}`, { timeout: suiteTimeoutMs }, () => {
     let world: World;
     let namespace: string;
     beforeAll(async () => {

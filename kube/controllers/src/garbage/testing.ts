@@ -3,13 +3,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { configMaps, customResourceDefinitions, secrets } from '@polyanthus/kube-kinds/core';
 import type { KubeObject, OwnerReference } from '@polyanthus/kube-objects/meta';
 import { resourceType } from '@polyanthus/kube-objects/resource';
-import { find, freshNamespace, mapOf, untilGone, type World } from '../testing.ts';
+import { find, freshNamespace, mapOf, untilGone, type World, suiteTimeoutMs } from '../testing.ts';
 
 const widgets = resourceType<KubeObject & { readonly spec?: object }>('garbage.test', 'v1', 'widgets', 'Widget', true);
 
 /** Declares the suite; `open` gives the world once. */
 export function garbageSuite(name: string, open: () => Promise<World>): void {
-  describe(`garbage collection on ${name}`, () => {
+  describe(`garbage collection on ${name}`, { timeout: suiteTimeoutMs }, () => {
     let world: World;
     let namespace: string;
     beforeAll(async () => {

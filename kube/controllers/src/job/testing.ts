@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { events, pods, type Pod } from '@polyanthus/kube-kinds/core';
 import { jobs, type Job } from '@polyanthus/kube-kinds/workloads';
-import { find, freshNamespace, podSpec, untilGone, type World } from '../testing.ts';
+import { find, freshNamespace, podSpec, untilGone, type World, suiteTimeoutMs } from '../testing.ts';
 import { isTracked } from './job-state.ts';
 
 type JobSpec = Partial<Job['spec']> & { readonly restartPolicy?: 'Never' | 'OnFailure' };
@@ -25,7 +25,7 @@ export function jobOf(namespace: string, name: string, image: string, { restartP
 
 /** Declares the suite; `open` gives the world once. */
 export function jobSuite(name: string, open: () => Promise<World>): void {
-  describe(`jobs on ${name}`, () => {
+  describe(`jobs on ${name}`, { timeout: suiteTimeoutMs }, () => {
     let world: World;
     let namespace: string;
     beforeAll(async () => {

@@ -2,11 +2,20 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { clusterRoles, configMaps, namespaces, pods, secrets, serviceAccounts } from '@polyanthus/kube-kinds/core';
 import { deployments } from '@polyanthus/kube-kinds/core';
-import { deploymentOf, find, freshNamespace, livePods, mapOf, untilGone, type World } from '../testing.ts';
+import {
+  deploymentOf,
+  find,
+  freshNamespace,
+  livePods,
+  mapOf,
+  untilGone,
+  type World,
+  suiteTimeoutMs,
+} from '../testing.ts';
 
 /** Declares the suite; `open` gives the world once. */
 export function namespaceSuite(name: string, open: () => Promise<World>): void {
-  describe(`namespaces and accounts on ${name}`, () => {
+  describe(`namespaces and accounts on ${name}`, { timeout: suiteTimeoutMs }, () => {
     let world: World;
     beforeAll(async () => {
       world = await open();

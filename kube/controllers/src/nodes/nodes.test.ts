@@ -9,7 +9,16 @@ import { startTestCluster } from '@polyanthus/kube-server/testing';
 import { startSimulation, type Simulation } from '@polyanthus/kube-sim/simulation';
 import { daemonSetOf } from '../daemonset/testing.ts';
 import { startControllers } from '../start.ts';
-import { deploymentOf, find, freshNamespace, livePods, testBehaviours, type World } from '../testing.ts';
+import {
+  deploymentOf,
+  find,
+  freshNamespace,
+  livePods,
+  patiently,
+  suiteTimeoutMs,
+  testBehaviours,
+  type World,
+} from '../testing.ts';
 import { conditionOf, isNodeReady, withLabelCopies, withTaints } from './node-state.ts';
 import { evictionRate } from './pace.ts';
 import { tolerationMs } from './taint-eviction.ts';
@@ -51,7 +60,7 @@ async function open(names: readonly string[]): Promise<NodeWorld> {
     simulation,
     now: () => clock.now(),
     pass: (ms) => clock.advance(ms),
-    until: (condition, what) => clock.until(condition, what, 1_000_000),
+    until: (condition, what) => patiently(() => clock.until(condition, what, 1_000_000)),
   };
   for (const name of names)
     await world.until(async () => {
@@ -77,7 +86,7 @@ async function load(world: World, replicas: number): Promise<string> {
   return namespace;
 }
 
-describe('a silent node', () => {
+describe('a silent node', { timeout: suiteTimeoutMs }, () => {
   it('is Unknown after its grace, loses its pods after their tolerations, and is as before once it is back', async () => {
     const world = await open(['n1', 'n2', 'n3']);
     const namespace = await load(world, 6);
@@ -151,7 +160,7 @@ describe('a silent node', () => {
   });
 });
 
-describe('a node that is taken away', () => {
+describe('a node that is taken away', { timeout: suiteTimeoutMs }, () => {
   it('takes its pods along', async () => {
     const world = await open(['n1', 'n2']);
     const namespace = await load(world, 4);
@@ -164,7 +173,7 @@ describe('a node that is taken away', () => {
   });
 });
 
-describe('taints', () => {
+describe('taints', { timeout: suiteTimeoutMs }, () => {
   it('follow cordons and conditions, leave those of others alone, and are taken off again', async () => {
     const world = await open(['n1']);
     const change = (body: unknown) => world.client.patch(world.ctx, nodes, { name: 'n1' }, { type: 'merge', body });

@@ -7,7 +7,7 @@ import {
   statefulSets,
   type StatefulSet,
 } from '@polyanthus/kube-kinds/workloads';
-import { find, freshNamespace, livePods, podSpec, untilGone, type World } from '../testing.ts';
+import { find, freshNamespace, livePods, podSpec, untilGone, type World, suiteTimeoutMs } from '../testing.ts';
 
 /** A StatefulSet of pods labelled `app: <name>`. */
 export function statefulSetOf(
@@ -38,7 +38,7 @@ const dataClaim = {
 
 /** Declares the suite; `open` gives the world once. */
 export function statefulSetSuite(name: string, open: () => Promise<World>): void {
-  describe(`stateful sets on ${name}`, () => {
+  describe(`stateful sets on ${name}`, { timeout: suiteTimeoutMs }, () => {
     let world: World;
     let namespace: string;
     beforeAll(async () => {
