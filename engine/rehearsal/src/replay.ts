@@ -36,18 +36,28 @@ const triesMax = 20;
 export async function replayMaintenance(ctx: Context, options: ReplayOptions): Promise<Replayed> {
   const waiting = [...options.nodes];
   const blockedBy = new Set<string>();
+  const ready = readyCountsOf(options.client);
   let evictions = 0;
   const work = async (): Promise<void> => {
-    for (let node = waiting.shift(); node !== undefined; node = waiting.shift())
-      evictions += await maintain(ctx, options, node, blockedBy);
+    for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
+      const evicted = await maintain(ctx, { ...options, ready }, node, blockedBy);
+      evictions += evicted;
+    }
   };
   await Promise.all(Array.from({ length: Math.min(options.window, waiting.length) }, work));
   return { evictions, blockedBy: [...blockedBy].toSorted() };
 }
 
-async function maintain(ctx: Context, options: ReplayOptions, node: string, blockedBy: Set<string>): Promise<number> {
-  const { client, rules, timeoutMs } = options;
-  const readyBefore = await readyCounts(ctx, client);
+type ReadyCounts = (ctx: Context) => Promise<ReadonlyMap<string, number>>;
+
+async function maintain(
+  ctx: Context,
+  options: ReplayOptions & { readonly ready: ReadyCounts },
+  node: string,
+  blockedBy: Set<string>,
+): Promise<number> {
+  const { client, rules, timeoutMs, ready } = options;
+  const readyBefore = await ready(ctx);
   await cordon(ctx, client, node, true);
   const gone = new Set<string>();
   const refused = new Map<string, string>();
@@ -71,7 +81,7 @@ async function maintain(ctx: Context, options: ReplayOptions, node: string, bloc
   }
   await cordon(ctx, client, node, false);
   const endMs = ctx.clock.monotonic() + options.backMs;
-  while (ctx.clock.monotonic() < endMs && !(await areBack(ctx, client, readyBefore))) await sleep(ctx, lookMs);
+  while (ctx.clock.monotonic() < endMs && !areBack(readyBefore, await ready(ctx))) await sleep(ctx, lookMs);
   return gone.size;
 }
 
@@ -87,9 +97,18 @@ async function cordon(ctx: Context, client: KubeClient, node: string, wanted: bo
   }
 }
 
-async function areBack(ctx: Context, client: KubeClient, before: ReadonlyMap<string, number>): Promise<boolean> {
-  const now = await readyCounts(ctx, client);
+function areBack(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): boolean {
   return [...before].every(([uid, count]) => (now.get(uid) ?? 0) >= count);
+}
+
+/** One list for all lanes that look within a second. */
+function readyCountsOf(client: KubeClient): ReadyCounts {
+  let last: { readonly atMs: number; readonly counts: ReturnType<typeof readyCounts> } | undefined;
+  return (ctx) => {
+    const nowMs = ctx.clock.monotonic();
+    if (last === undefined || nowMs - last.atMs >= lookMs) last = { atMs: nowMs, counts: readyCounts(ctx, client) };
+    return last.counts;
+  };
 }
 
 /** Ready pods by controller. */

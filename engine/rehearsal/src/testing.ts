@@ -145,10 +145,19 @@ function workloadObjects(workload: WorkloadFixture): readonly KubeObject[] {
     namespace,
     name: owner.name,
     uid: owner.uid,
+    labels,
     ...(kind === 'Deployment' ? { ownerReferences: [above] } : {}),
   };
-  const template = { metadata: { labels }, spec: pods[0]?.['spec' as keyof KubeObject] };
-  const set = { apiVersion, kind: controller, metadata, spec: { replicas, selector, template } } as KubeObject;
+  const { nodeName: _, ...spec } = (pods[0]?.['spec' as keyof KubeObject] ?? {}) as Loose;
+  const template = { metadata: { labels }, spec };
+  // Pods of a fixture name no revision: a controller that updates them would make them all anew.
+  const update = kind === 'StatefulSet' ? { updateStrategy: { type: 'OnDelete' } } : {};
+  const set = {
+    apiVersion,
+    kind: controller,
+    metadata,
+    spec: { replicas, selector, template, ...update },
+  } as KubeObject;
   if (kind !== 'Deployment') return [set, ...pods];
   const deployment = {
     apiVersion,

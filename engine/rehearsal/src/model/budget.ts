@@ -2,9 +2,9 @@
  * A disruption budget while the plan runs, by the rules of the disruption controller (kubernetes pkg/controller/disruption
  * disruption.go: getExpectedPodCount, countHealthyPods) and of the eviction API (pkg/registry/core/pod/storage eviction.go).
  */
+import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { Budget } from './objects.ts';
 import { controllerOf, keyOf } from './objects.ts';
-import type { PodState } from './pod.ts';
 
 /** What the eviction API says. */
 export type EvictionAnswer = 'allowed' | 'blocked' | 'overlap';
@@ -12,12 +12,21 @@ export type EvictionAnswer = 'allowed' | 'blocked' | 'overlap';
 /** Who scales the pods of a controller (the Deployment of a ReplicaSet), and to what; undefined: it has no scale. */
 export type ScaleOf = (controllerUid: string) => { readonly uid: string; readonly replicas: number } | undefined;
 
+/** What a budget has to know of a pod. */
+export interface Guarded {
+  readonly object: KubeObject;
+  readonly ready: boolean;
+  /** Not started: the API server lets it go without asking. */
+  readonly ignoresBudgets: boolean;
+  readonly rules: { readonly budgets: readonly BudgetState[] };
+}
+
 /** One budget. */
 export class BudgetState {
   readonly object: Budget;
   readonly key: string;
   /** Pods that it counts: all that its selector matches, those that end excepted. */
-  readonly pods = new Set<PodState>();
+  readonly pods = new Set<Guarded>();
   healthy = 0;
   desired = 0;
   expected = 0;
@@ -92,7 +101,7 @@ function scaled(value: number | string, total: number): number {
 }
 
 /** What the eviction API says to an eviction now. */
-export function answerTo(pod: PodState): EvictionAnswer {
+export function answerTo(pod: Guarded): EvictionAnswer {
   const [budget, ...more] = pod.rules.budgets;
   if (budget === undefined || pod.ignoresBudgets) return 'allowed';
   if (more.length > 0) return 'overlap';

@@ -16,8 +16,8 @@ import type { Workload } from './workload.ts';
 /** A cluster while the plan runs. */
 export class Cluster {
   readonly snapshot: Snapshot;
-  readonly nodes: readonly NodeState[];
-  readonly nodesByName: ReadonlyMap<string, NodeState>;
+  readonly nodes: readonly NodeState<PodState>[];
+  readonly nodesByName: ReadonlyMap<string, NodeState<PodState>>;
   readonly order: NodeOrder;
   readonly budgets: readonly BudgetState[];
   readonly rules: RuleBook;
@@ -73,7 +73,7 @@ function budgetIndex(budgets: readonly BudgetState[]): SelectorIndex<BudgetState
 }
 
 /** Puts a pod on a node; the caller keeps the order of nodes. */
-export function occupy(pod: PodState, node: NodeState): void {
+export function occupy(pod: PodState, node: NodeState<PodState>): void {
   pod.node = node;
   node.take(pod);
   for (const counter of pod.rules.counted) counter.count('meant', node, 1);
@@ -102,6 +102,6 @@ export function setReady(pod: PodState, ready: boolean): void {
   pod.ready = ready;
   const step = ready ? 1 : -1;
   for (const budget of pod.rules.budgets) budget.healthy += step;
-  const workload: Workload | undefined = pod.workload;
+  const workload: Workload<PodState> | undefined = pod.workload;
   if (workload !== undefined) workload.ready += step;
 }

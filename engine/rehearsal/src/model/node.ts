@@ -1,7 +1,6 @@
 /** A node while the plan runs: what is taken of it, and whether it takes pods. */
 import type { Node, Taint } from '@polyanthus/kube-kinds/core';
 import { quantities } from '@polyanthus/kube-sim/scheduler/requests';
-import type { PodState } from './pod.ts';
 
 /** Taint that the node controller gives a cordoned node; the cordon itself is what counts here. */
 const cordonTaint = 'node.kubernetes.io/unschedulable';
@@ -18,8 +17,14 @@ export function amountsOf(requests: Iterable<readonly [string, bigint]>): Amount
   return amounts;
 }
 
+/** What a node has to know of a pod on it. */
+export interface Occupant {
+  readonly requests: Amounts;
+  readonly hostPorts: readonly string[];
+}
+
 /** One node. */
-export class NodeState {
+export class NodeState<P extends Occupant = Occupant> {
   readonly index: number;
   readonly name: string;
   readonly object: Node;
@@ -28,7 +33,7 @@ export class NodeState {
   readonly labels: Readonly<Record<string, string>>;
   readonly allocatable: Amounts;
   readonly used = new Map<string, number>();
-  readonly pods = new Set<PodState>();
+  readonly pods = new Set<P>();
   readonly hostPorts = new Map<string, number>();
   cordoned: boolean;
   /** Share that is used: the mean of CPU and memory, as kube/sim ranks nodes. */
@@ -49,17 +54,17 @@ export class NodeState {
     return this.object.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true;
   }
 
-  take(pod: PodState): void {
+  take(pod: P): void {
     this.pods.add(pod);
     this.#count(pod, 1);
   }
 
-  release(pod: PodState): void {
+  release(pod: P): void {
     this.pods.delete(pod);
     this.#count(pod, -1);
   }
 
-  #count(pod: PodState, sign: 1 | -1): void {
+  #count(pod: P, sign: 1 | -1): void {
     for (const [name, amount] of pod.requests) this.used.set(name, (this.used.get(name) ?? 0) + sign * amount);
     for (const port of pod.hostPorts) this.hostPorts.set(port, (this.hostPorts.get(port) ?? 0) + sign);
     this.load = (this.#share('cpu') + this.#share('memory')) / 2 + this.#share('pods') / 1000;

@@ -12,25 +12,25 @@ export const cordonReason = 'node(s) were unschedulable';
 
 /** Nodes by load, emptiest first. */
 export class NodeOrder {
-  readonly #order: NodeState[];
+  readonly #order: NodeState<PodState>[];
 
-  constructor(nodes: readonly NodeState[]) {
+  constructor(nodes: readonly NodeState<PodState>[]) {
     this.#order = nodes.toSorted(emptier);
   }
 
-  get nodes(): readonly NodeState[] {
+  get nodes(): readonly NodeState<PodState>[] {
     return this.#order;
   }
 
   /** Carries out a change of the node's load and keeps the order. */
-  change(node: NodeState, fn: () => void): void {
+  change(node: NodeState<PodState>, fn: () => void): void {
     this.#order.splice(this.#placeOf(node), 1);
     fn();
     this.#order.splice(this.#placeOf(node), 0, node);
   }
 
   /** By halving: where it is, or would be. */
-  #placeOf(node: NodeState): number {
+  #placeOf(node: NodeState<PodState>): number {
     let low = 0;
     let high = this.#order.length;
     while (low < high) {
@@ -43,12 +43,12 @@ export class NodeOrder {
   }
 }
 
-function emptier(one: NodeState, other: NodeState): number {
+function emptier(one: NodeState<PodState>, other: NodeState<PodState>): number {
   return one.load - other.load || one.index - other.index;
 }
 
 /** The emptiest node that fits, or why none does. */
-export function placeFor(pod: PodState, order: NodeOrder): NodeState | Reasons {
+export function placeFor(pod: PodState, order: NodeOrder): NodeState<PodState> | Reasons {
   for (const node of order.nodes) if (misfitOf(pod, node) === undefined) return node;
   const reasons = new Map<string, number>();
   for (const node of order.nodes)
@@ -56,14 +56,14 @@ export function placeFor(pod: PodState, order: NodeOrder): NodeState | Reasons {
   return reasons;
 }
 
-function reasonsOf(pod: PodState, node: NodeState): readonly string[] {
+function reasonsOf(pod: PodState, node: NodeState<PodState>): readonly string[] {
   const reason = misfitOf(pod, node);
   if (reason !== 'short') return reason === undefined ? [] : [reason];
   return shortages(node, pod.requests).map((name) => (name === 'pods' ? 'Too many pods' : `Insufficient ${name}`));
 }
 
 /** The first rule that forbids it, in the order in which kube-scheduler asks; `short`: requests. */
-function misfitOf(pod: PodState, node: NodeState): string | undefined {
+function misfitOf(pod: PodState, node: NodeState<PodState>): string | undefined {
   const { fit, volumes } = pod.rules;
   if (node.cordoned && !fit.toleratesCordon) return cordonReason;
   const verdict = fit.verdicts[node.index];
@@ -79,7 +79,7 @@ function misfitOf(pod: PodState, node: NodeState): string | undefined {
   return spreadMisfit(pod, node) ?? affinityMisfit(pod, node);
 }
 
-function spreadMisfit(pod: PodState, node: NodeState): string | undefined {
+function spreadMisfit(pod: PodState, node: NodeState<PodState>): string | undefined {
   for (const { group, maxSkew, self } of pod.rules.spread) {
     const answer = group.allows(node, maxSkew, self);
     if (answer === 'skew') return "node(s) didn't match pod topology spread constraints";
@@ -88,7 +88,7 @@ function spreadMisfit(pod: PodState, node: NodeState): string | undefined {
   return undefined;
 }
 
-function affinityMisfit(pod: PodState, node: NodeState): string | undefined {
+function affinityMisfit(pod: PodState, node: NodeState<PodState>): string | undefined {
   const { affinity, antiAffinity, counted } = pod.rules;
   for (const counter of affinity) {
     const domain = counter.domainOf(node);

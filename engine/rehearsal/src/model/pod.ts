@@ -34,12 +34,12 @@ export class PodState {
   readonly rules: PodRules;
   readonly requests: Amounts;
   readonly hostPorts: readonly string[];
-  readonly workload: Workload | undefined;
+  readonly workload: Workload<PodState> | undefined;
   /** What it follows; absent for pods of the snapshot. */
   readonly predecessor: PodState | undefined;
   phase: PodPhase = 'pending';
   ready = false;
-  node: NodeState | undefined;
+  node: NodeState<PodState> | undefined;
   /** Since when it waits for a node. */
   pendingSinceMs: number | undefined;
 
@@ -47,7 +47,7 @@ export class PodState {
   constructor(
     object: Pod,
     rules: PodRules,
-    workload: Workload | undefined,
+    workload: Workload<PodState> | undefined,
     line?: { readonly key: string; readonly predecessor: PodState },
   ) {
     const predecessor = line?.predecessor;

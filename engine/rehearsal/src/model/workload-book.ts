@@ -5,7 +5,7 @@ import type { KubeObject, OwnerReference } from '@polyanthus/kube-objects/meta';
 import type { FindingObject } from '../finding.ts';
 import type { ScaleOf } from './budget.ts';
 import { controllerOf, objectsOf, type Scaled } from './objects.ts';
-import { isReady } from './pod.ts';
+import { isReady, type PodState } from './pod.ts';
 import { Workload } from './workload.ts';
 
 /** Kinds whose number of pods the disruption controller reads itself. */
@@ -22,7 +22,7 @@ const readyMostMs = 15 * 60_000;
 export class WorkloadBook {
   readonly #objects = new Map<string, Scaled>();
   readonly #replicas = new Map<string, number>();
-  readonly #workloads = new Map<string, Workload>();
+  readonly #workloads = new Map<string, Workload<PodState>>();
 
   constructor(snapshot: Snapshot) {
     for (const [group, kind] of scaledKinds)
@@ -36,13 +36,8 @@ export class WorkloadBook {
 
   readonly #readyTimes: ReadonlyMap<string, readonly number[]>;
 
-  /** All that were asked for. */
-  get all(): Iterable<Workload> {
-    return this.#workloads.values();
-  }
-
   /** The workload of a pod; undefined when it has no controller. */
-  ofPod(pod: Pod): Workload | undefined {
+  ofPod(pod: Pod): Workload<PodState> | undefined {
     const owner = controllerOf(pod);
     if (owner === undefined) return undefined;
     const known = this.#workloads.get(owner.uid);
@@ -75,12 +70,12 @@ export class WorkloadBook {
     for (const object of objectsOf<Scaled>(snapshot, group, names.kind)) this.#add(object, numberAt(object, path));
   }
 
-  #make(owner: OwnerReference, namespace: string): Workload {
+  #make(owner: OwnerReference, namespace: string): Workload<PodState> {
     const object = this.#objects.get(owner.uid);
     const above = object === undefined ? undefined : controllerOf(object);
     const controller: FindingObject = { kind: owner.kind, namespace, name: owner.name };
     const builtIn = scaledKinds.some(([, kind]) => kind === owner.kind);
-    const workload = new Workload({
+    const workload = new Workload<PodState>({
       uid: owner.uid,
       controller,
       shown: above === undefined ? controller : { kind: above.kind, namespace, name: above.name },

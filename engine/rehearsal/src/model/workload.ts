@@ -1,6 +1,6 @@
 /** What keeps a number of pods: how it replaces one that goes, and how many are ready. */
 import type { FindingObject } from '../finding.ts';
-import type { PodState } from './pod.ts';
+import type { KubeObject } from '@polyanthus/kube-objects/meta';
 
 /** `at-once`: while the old one still ends; `when-gone`: after it, because the name is the same; `never`: it stays lost. */
 export type Replacement = 'at-once' | 'when-gone';
@@ -23,13 +23,18 @@ export interface WorkloadFacts {
   readonly awaited: boolean;
 }
 
+/** What a workload has to know of its pods. */
+export interface Member {
+  readonly object: KubeObject;
+}
+
 /** One workload. */
-export class Workload {
+export class Workload<P extends Member = Member> {
   readonly facts: WorkloadFacts;
   /** Pods that are there or will be: those that end are not among them. */
-  readonly members = new Set<PodState>();
+  readonly members = new Set<P>();
   /** Of a StatefulSet: those that ended and are not yet made anew. */
-  readonly missing: PodState[] = [];
+  readonly missing: P[] = [];
   ready = 0;
   /** From being placed to being ready, as its own pods took; undefined: not known. */
   readyMs: number | undefined;
@@ -45,6 +50,6 @@ export class Workload {
 }
 
 /** `web-3`: 3; other names have none. */
-export function ordinalOf(pod: PodState): number {
+export function ordinalOf(pod: Member): number {
   return Number(/-(\d{1,9})$/.exec(pod.object.metadata.name ?? '')?.[1] ?? -1);
 }

@@ -52,7 +52,7 @@ export class ClusterRun {
     return [...this.cluster.nodes.flatMap((node) => [...node.pods]), ...[...this.#pending.values()].flat()];
   }
 
-  cordon(node: NodeState, cordoned: boolean): void {
+  cordon(node: NodeState<PodState>, cordoned: boolean): void {
     if (node.cordoned === cordoned) return;
     node.cordoned = cordoned;
     this.cluster.rules.spreads.cordonChanged();
@@ -96,7 +96,7 @@ export class ClusterRun {
   }
 
   /** Calls each time that a workload has one more ready pod; answers how to stop it. */
-  whenReadier(workload: Workload, fn: () => void): () => void {
+  whenReadier(workload: Workload<PodState>, fn: () => void): () => void {
     return subscribe(this.#readyWaiters, workload, fn);
   }
 
@@ -117,7 +117,7 @@ export class ClusterRun {
   }
 
   /** Makes what is missing of a workload whose pods keep their names; in order where it starts one after the other. */
-  #refill(workload: Workload): void {
+  #refill(workload: Workload<PodState>): void {
     workload.missing.sort((one, other) => ordinalOf(one) - ordinalOf(other));
     for (const pod of Array.from(workload.missing)) {
       if (pod.phase !== 'gone') {
@@ -132,7 +132,7 @@ export class ClusterRun {
     }
   }
 
-  #replace(pod: PodState, workload: Workload): void {
+  #replace(pod: PodState, workload: Workload<PodState>): void {
     const key = workload.facts.replacement === 'when-gone' ? pod.key : `${pod.key}~${++this.#made}`;
     const successor = new PodState(pod.object, pod.rules, workload, { key, predecessor: pod });
     if (this.#hopeless.has(pod)) this.#hopeless.add(successor);

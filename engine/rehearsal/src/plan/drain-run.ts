@@ -13,7 +13,7 @@ const pollMs = 1000;
 
 /** What a drain may do. */
 export interface DrainSetup {
-  readonly node: NodeState;
+  readonly node: NodeState<PodState>;
   readonly rules: DrainRules;
   /** All attempts together. */
   readonly timeoutMs: number;
@@ -32,7 +32,7 @@ export interface DrainOutcome {
 /** What the rules say of each pod of a node, with the pod's state. */
 export function judgeStates(
   run: ClusterRun,
-  node: NodeState,
+  node: NodeState<PodState>,
   rules: DrainRules,
 ): readonly (PodVerdict & { readonly state: PodState })[] {
   const states = [...node.pods];

@@ -6,6 +6,7 @@ import { stepKey, type PlannedStage, type PlannedStep } from '@polyanthus/engine
 import { numberOf, type StepDefinition } from '@polyanthus/engine-runbook/runbook';
 import { finding } from '../finding.ts';
 import type { NodeState } from '../model/node.ts';
+import type { PodState } from '../model/pod.ts';
 import type { Workload } from '../model/workload.ts';
 import type { PredictedStep } from '../prediction.ts';
 import { defaultTimes, type Basis, type LearntTimes } from '../times.ts';
@@ -32,10 +33,10 @@ interface Ended {
 
 /** What a lane knows of its node. */
 interface Lane {
-  readonly node: NodeState | undefined;
+  readonly node: NodeState<PodState> | undefined;
   wasCordoned: boolean;
   /** Workloads that lose pods to the drain, and how many were ready before. */
-  owners: readonly { readonly workload: Workload; readonly ready: number }[];
+  owners: readonly { readonly workload: Workload<PodState>; readonly ready: number }[];
 }
 
 const model = (confidence: Basis['confidence']): Basis => ({ source: 'model', samples: 0, confidence });
@@ -146,7 +147,7 @@ export class PlanRun {
     }
   }
 
-  #restore(step: PlannedStep, { wasCordoned }: Lane, node: NodeState, done: (ended: Ended) => void): void {
+  #restore(step: PlannedStep, { wasCordoned }: Lane, node: NodeState<PodState>, done: (ended: Ended) => void): void {
     this.#takeTime(step, (ended) => {
       this.#parts.run.cordon(node, wasCordoned);
       done(ended);
@@ -163,7 +164,7 @@ export class PlanRun {
     loop.after(ms, () => done({ ok, basis }));
   }
 
-  #judge(step: PlannedStep, node: NodeState, allow: DrainParameters, done: (ended: Ended) => void): void {
+  #judge(step: PlannedStep, node: NodeState<PodState>, allow: DrainParameters, done: (ended: Ended) => void): void {
     const verdicts = judgeStates(this.#parts.run, node, rulesOf(allow, this.#parts.parameters));
     this.#parts.journal.findings.push(...refusals(verdicts, stepKey(step)));
     this.#takeTime(step, done, !verdicts.some((one) => one.severity === 'fatal'));
@@ -172,7 +173,7 @@ export class PlanRun {
   #drain(
     step: PlannedStep,
     lane: Lane,
-    node: NodeState,
+    node: NodeState<PodState>,
     effect: Extract<StepEffect, { kind: 'drain-node' }>,
     done: (ended: Ended) => void,
   ): void {
@@ -204,7 +205,7 @@ export class PlanRun {
     });
   }
 
-  #awaitNode(step: PlannedStep, node: NodeState, done: (ended: Ended) => void): void {
+  #awaitNode(step: PlannedStep, node: NodeState<PodState>, done: (ended: Ended) => void): void {
     if (!node.ready) {
       const object = { kind: 'Node', name: node.name };
       const reason = 'it is not ready now, so the plan waits in vain for it to be ready again';
