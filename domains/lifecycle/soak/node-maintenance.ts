@@ -1,18 +1,21 @@
 /**
- * node-maintenance killed at seeded requests of its executor, as a table: `npm run soak:node-maintenance [kills] [seed]`.
+ * node-maintenance killed at seeded requests of its executor, as a table: `npm run soak:node-maintenance [kills] [seed] [stride]`.
  * Twenty simulated nodes, a Deployment with a budget, a command on every host, a window of four nodes.
  */
 import { writeFile } from 'node:fs/promises';
 import { argv, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { playing } from '@polyanthus/engine-hosts/testing';
-import { settled, startRun } from '@polyanthus/engine-runbook/testing';
+import { settled, startRun, type Fate } from '@polyanthus/engine-runbook/testing';
+import type { HttpRequest } from '@polyanthus/ground-http/message';
 import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
 import { nodeMaintenance } from '../src/node-maintenance.ts';
 import { hostAccess, startMaintainedCluster } from '../src/testing.ts';
 
 const kills = Number(argv[2] ?? 500);
 const seed = Number(argv[3] ?? 1);
+/** 1: at every boundary of a step, 2: at every other one, and so on. */
+const stride = Number(argv[4] ?? 1);
 const window = 4;
 const size = {
   nodes: Array.from({ length: 20 }, (_one, index) => `node-${index + 1}`),
@@ -22,6 +25,8 @@ const size = {
 
 interface Case {
   readonly struck: boolean;
+  /** States of steps that the last executor stored. */
+  readonly boundaries: number;
   readonly requests: number;
   readonly refused: number;
   readonly readyLeast: number;
@@ -29,22 +34,27 @@ interface Case {
   readonly defects: readonly string[];
 }
 
+/** A state of a step is stored: the boundaries between intent, action, proof and the next step. */
+const isBoundary = ({ method, url }: HttpRequest): boolean => method === 'PUT' && /\/runsteps\/[^/]+\/status/.test(url);
+
 /** One run in a cluster of its own; `at` absent: nobody is killed. */
-async function maintain(at?: number, how: 'before' | 'after' = 'before'): Promise<Case> {
+async function maintain(fate?: Fate): Promise<Case> {
   const cluster = await startMaintainedCluster(size);
   const { clock } = cluster.world;
   const run = playing({ mark: 'patch', seconds: 20 });
   await startRun(cluster.world, nodeMaintenance, { nodes: size.nodes, window, run, ...hostAccess });
   let struck = false;
-  if (at !== undefined) {
-    const victim = cluster.execute('victim', { at, how });
+  let boundaries = 0;
+  const tap = async (request: HttpRequest): Promise<undefined> => void (boundaries += isBoundary(request) ? 1 : 0);
+  if (fate !== undefined) {
+    const victim = cluster.execute('victim', fate);
     let ended = false;
     void victim.ended.finally(() => (ended = true)).catch(() => undefined);
     await clock.until(() => victim.struck() || ended, 'the kill');
     struck = victim.struck();
     victim.bury();
   }
-  const heir = cluster.execute('heir');
+  const heir = cluster.execute('heir', {}, { tap });
   const { status } = await settled(clock, heir.ended);
   const defects: string[] = [];
   if (status?.phase !== 'Succeeded') defects.push(`it ended ${status?.phase ?? ''}: ${status?.message ?? ''}`);
@@ -58,23 +68,34 @@ async function maintain(at?: number, how: 'before' | 'after' = 'before'): Promis
   if (readyLeast < size.minAvailable) defects.push(`${readyLeast} pods were ready, ${size.minAvailable} must be`);
   if (cordonedMost > window) defects.push(`${cordonedMost} nodes were out at once`);
   await cluster.close();
-  return { struck, requests: heir.requests(), refused, readyLeast, cordonedMost, defects };
+  return { struck, boundaries, requests: heir.requests(), refused, readyLeast, cordonedMost, defects };
 }
 
 const alone = await maintain();
 const random = createSeededRandom(seed);
 const cases: Case[] = [];
 const defects = alone.defects.map((one) => `- nobody killed: ${one}`);
+const kill = async (fate: Fate, where: string): Promise<void> => {
+  const one = await maintain(fate);
+  cases.push(one);
+  defects.push(...one.defects.map((defect) => `- killed ${where}: ${defect}`));
+};
 for (let index = 0; index < kills; index++) {
   const at = Math.floor(random.float() * alone.requests);
   const how = random.float() < 0.5 ? 'before' : 'after';
-  const one = await maintain(at, how);
-  cases.push(one);
-  defects.push(...one.defects.map((defect) => `- killed ${how} request ${at}: ${defect}`));
+  await kill({ at, how }, `${how} request ${at}`);
+}
+for (let boundary = 0; boundary < alone.boundaries; boundary += stride) {
+  let seen = 0;
+  await kill(
+    { when: (request) => isBoundary(request) && seen++ === boundary, how: 'after' },
+    `at boundary ${boundary}`,
+  );
 }
 const text = `# node-maintenance, killed
-\`npm run soak:node-maintenance ${kills} ${seed}\`: ${size.nodes.length} simulated nodes, a Deployment of ${size.replicas} pods of which a budget keeps ${size.minAvailable} ready, a
-window of ${window}, and a command on the host of every node. The executor is killed before a request is sent or after it was carried out; a successor carries the run on.
+\`npm run soak:node-maintenance ${kills} ${seed} ${stride}\`: ${size.nodes.length} simulated nodes, a Deployment of ${size.replicas} pods of which a budget keeps ${size.minAvailable} ready, a
+window of ${window}, and a command on the host of every node. The executor is killed at ${kills} seeded points, before a call to the API or a host is sent or after it was
+carried out, and when it has stored a state of a step (${alone.boundaries} boundaries, every ${stride === 1 ? 'one' : `${stride}th`}); a successor carries the run on.
 
 | | |
 |---|---|

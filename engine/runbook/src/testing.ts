@@ -425,7 +425,8 @@ export function randomRunbook(stages: readonly RandomStage[]): Runbook {
 
 function randomStep(id: string, kind: RandomStep, key: string, once: boolean): StepDefinition {
   const so = () => Promise.resolve({ ok: true, evidence: 'it is so' });
-  switch (once && kind !== 'wait' && kind !== 'approval' && kind !== 'check' ? 'create' : kind) {
+  if (once && !['wait', 'approval', 'check'].includes(kind)) return createMap(id);
+  switch (kind) {
     case 'wait':
       return { id, kind: 'wait', title: 'wait', duration: 3000 };
     case 'approval':
@@ -441,6 +442,8 @@ function randomStep(id: string, kind: RandomStep, key: string, once: boolean): S
     // A key of its own: another step of the same key would take away what must hold.
     case 'holds':
       return setKey(id, `${key}-${id}`, id);
+    default:
+      return kind satisfies never;
   }
 }
 
