@@ -18,6 +18,11 @@ export function forbidden(scope: Scope, name: string, why: string): Error {
   });
 }
 
+/** The name of an object that is admitted: where one will be made, what it is made of (apiserver admission/errors.go). */
+export function admittedName({ metadata }: ApiObject): string {
+  return metadata.name || metadata.generateName || 'Unknown';
+}
+
 export function lifecycle(scope: Scope, operation: Operation, object: ApiObject): ApiObject {
   const { type } = scope.definition;
   if (operation === 'DELETE') {
@@ -32,7 +37,7 @@ export function lifecycle(scope: Scope, operation: Operation, object: ApiObject)
   const ending =
     parsed.metadata.deletionTimestamp !== undefined || objectAt(parsed, 'status')['phase'] === 'Terminating';
   if (!ending) return object;
-  const name = object.metadata.name ?? '';
+  const name = admittedName(object);
   const why = `unable to create new content in namespace ${scope.namespace} because it is being terminated`;
   const { group, resource } = type;
   throw statusError('Forbidden', `${qualifiedResource(scope.definition)} "${name}" is forbidden: ${why}`, {

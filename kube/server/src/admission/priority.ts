@@ -6,7 +6,7 @@ import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { objectAt, textAt, type ApiObject } from '../api-object.ts';
 import { parseKept } from '../encode.ts';
 import type { Scope } from '../scope.ts';
-import { forbidden } from './namespace-lifecycle.ts';
+import { admittedName, forbidden } from './namespace-lifecycle.ts';
 import type { Operation } from './plugin.ts';
 
 export function priority(
@@ -28,7 +28,7 @@ export function priority(
 }
 
 function resolved(scope: Scope, pod: ApiObject, spec: JsonObject): JsonObject {
-  const podName = pod.metadata.name ?? '';
+  const podName = admittedName(pod);
   const asked = textAt(spec, 'priorityClassName');
   const found = asked === '' ? defaultClass(scope) : namedClass(scope, podName, asked);
   const value = found === undefined ? 0 : valueOf(found);

@@ -2,7 +2,7 @@
 import { objectAt, textAt, type ApiObject } from '../api-object.ts';
 import type { Scope } from '../scope.ts';
 import type { Operation } from './plugin.ts';
-import { forbidden } from './namespace-lifecycle.ts';
+import { admittedName, forbidden } from './namespace-lifecycle.ts';
 
 export function serviceAccount(scope: Scope, operation: Operation, object: ApiObject): ApiObject {
   const { type } = scope.definition;
@@ -14,7 +14,7 @@ export function serviceAccount(scope: Scope, operation: Operation, object: ApiOb
   if (scope.cluster.find('', 'serviceaccounts', scope.namespace, name) === undefined)
     throw forbidden(
       scope,
-      object.metadata.name ?? '',
+      admittedName(object),
       `error looking up service account ${scope.namespace}/${name}: serviceaccount "${name}" not found`,
     );
   return { ...object, spec: { ...spec, serviceAccountName: name, serviceAccount: name } };
