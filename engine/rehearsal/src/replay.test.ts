@@ -204,12 +204,13 @@ async function bothWays(world: Small): Promise<{ readonly planned: Outcome; read
   }
 }
 
+// A fixed seed: other seeds are for long runs, this one must never surprise whoever lands something else.
 it('agrees with a full replay on random small clusters: which budgets block, who is placed, who is ready', async () => {
   await fc.assert(
     fc.asyncProperty(small, async (world) => {
       const { planned, replayed } = await bothWays(world);
       expect(planned).toEqual(replayed);
     }),
-    { numRuns: 3 },
+    { numRuns: 4, seed: 20_260_102 },
   );
 }, 120_000);
