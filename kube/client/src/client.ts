@@ -38,6 +38,7 @@ export interface WriteOptions {
   readonly subresource?: string | undefined;
 }
 
+/** What a deletion asks for besides (meta/v1 DeleteOptions). */
 export interface DeleteOptions {
   readonly propagationPolicy?: 'Orphan' | 'Background' | 'Foreground' | undefined;
   readonly gracePeriodSeconds?: number | undefined;

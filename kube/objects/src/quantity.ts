@@ -1,6 +1,8 @@
 /** resource.Quantity: exact numbers with suffixes (`500m`, `2Gi`, `1e3`). */
 
+/** How it was written, and is written again: powers of ten, of two, or an exponent. */
 export type QuantityFormat = 'DecimalSI' | 'BinarySI' | 'DecimalExponent';
+/** One quantity as read (apimachinery resource.Quantity). */
 export interface Quantity {
   /** The value in nanounits: the finest that Kubernetes keeps. */
   readonly nano: bigint;
