@@ -92,7 +92,7 @@ it('is told to the run, and its report counts it', async () => {
   const report = reportOf(run, steps);
   expect(report.late).toMatchObject({ count: 1, writes: late });
   expect(reportMarkdown(report)).toContain(
-    '- Late writes: 1, decided before a takeover and carried out after it: deletion of ConfigMap work/x-m0 (clear/m0, epoch 1',
+    '- Late writes: 1, decided before a takeover and answered after it: deletion of ConfigMap work/x-m0 (clear/m0, epoch 1',
   );
 });
 

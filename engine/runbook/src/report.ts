@@ -41,7 +41,7 @@ export interface RunReport {
   readonly epochs: number;
   /** What the user approved: `STEP` or `STEP/TARGET`. */
   readonly approvals: readonly string[];
-  /** Writes decided before a takeover and carried out after it: evictions, mostly. */
+  /** Writes decided before a takeover and answered after it: evictions, mostly. */
   readonly late: NonNullable<NonNullable<Run['status']>['late']>;
   readonly steps: readonly ReportedStep[];
 }
@@ -143,7 +143,7 @@ function takeovers({ epochs }: RunReport): string {
 function lateText({ late, epochs }: RunReport): string | undefined {
   if (late.count === 0) return epochs <= 1 ? undefined : 'none known';
   const last = late.writes.map((one) => `${one.what} (${one.step}, epoch ${one.epoch}, ${one.at})`);
-  return `${late.count}, decided before a takeover and carried out after it: ${last.join('; ')}`;
+  return `${late.count}, decided before a takeover and answered after it: ${last.join('; ')}`;
 }
 
 function row(step: ReportedStep): string {

@@ -83,7 +83,7 @@ export interface Run extends KubeObject {
     };
     /** Steps that wait for an approval or an answer, at most 20. */
     readonly waitingFor?: readonly string[];
-    /** Writes that an executor had decided before another one took over, and that were carried out after it. */
+    /** Writes that an executor had decided before another one took over, and that were answered after it. */
     readonly late?: {
       readonly count: number;
       /** The last of them, at most 20. */
