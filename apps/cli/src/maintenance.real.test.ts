@@ -1,0 +1,238 @@
+/**
+ * Node maintenance on a real kube-apiserver with its controller manager and scheduler, its nodes simulated: by one executor,
+ * and by as many as the run has steps, each killed in its step.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { runsNamespace } from '@polyanthus/engine-runbook/kinds';
+import { background, withCancel, type Context } from '@polyanthus/ground-base/context';
+import { systemRandom } from '@polyanthus/ground-base/random';
+import { createTransport } from '@polyanthus/ground-http/node-client';
+import type { KubeClient } from '@polyanthus/kube-client/client';
+import { createClient } from '@polyanthus/kube-client/rest';
+import { deployments, nodes, pods, serviceAccounts, type Pod } from '@polyanthus/kube-kinds/core';
+import { podDisruptionBudgets } from '@polyanthus/kube-kinds/disruption';
+import { runs, runSteps, type Run, type RunStep } from '@polyanthus/kube-kinds/own/runbook';
+import { startSimulation } from '@polyanthus/kube-sim/simulation';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freePorts, startControlPlane, type ControlPlane } from '../../../lab/src/control-plane.ts';
+import { whyNotReal } from '../../../lab/src/parts.ts';
+
+const why = whyNotReal(
+  ['etcd', '3.7.0'],
+  ['kube-apiserver', '1.37.2'],
+  ['kube-controller-manager', '1.37.2'],
+  ['kube-scheduler', '1.37.2'],
+);
+const replicas = 6;
+const minAvailable = 5;
+const at = { namespace: 'default' };
+/** Steps of the runbook that act on nothing. */
+const looks: ReadonlySet<string> = new Set(['look', 'ready', 'back']);
+/** Generous: a Lease has to run out for each executor that is killed. */
+const waitMs = 120_000;
+const until = (look: () => Promise<void>): Promise<void> => vi.waitFor(look, { timeout: waitMs, interval: 50 });
+
+describe.skipIf(why !== undefined)(
+  `maintenance of a real control plane's nodes${why === undefined ? '' : ` (${why})`}`,
+  () => {
+    const { ctx, cancel } = withCancel(background());
+    const children = new Set<ChildProcess>();
+    let folder: string;
+    let plane: ControlPlane;
+    let client: KubeClient;
+    let stop: () => Promise<void>;
+
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'polyanthus-'));
+      plane = await startControlPlane();
+      await startComponents(plane);
+      const headers = async () => ({ authorization: `Bearer ${plane.adminToken}` });
+      const transport = createTransport({ baseUrl: plane.url, tls: { ca: plane.caPem }, headers });
+      client = createClient(transport);
+      const simulation = startSimulation(ctx, {
+        client,
+        random: systemRandom,
+        scheduler: false,
+        nodes: ['n1', 'n2', 'n3'].map((name) => ({ name })),
+        behaviours: [{ startDelayMs: 100, readyDelayMs: 100, shutdownMs: 100 }],
+      });
+      stop = async () => {
+        cancel();
+        await simulation.stopped;
+        await transport.close();
+        await plane.stop();
+      };
+      await deploy();
+    }, 2 * waitMs);
+    afterAll(async () => {
+      for (const child of children) await killed(child);
+      await stop();
+      await rm(folder, { recursive: true, force: true });
+    });
+
+    async function deploy(): Promise<void> {
+      await until(async () => {
+        const ready = (await client.list(ctx, nodes)).items.filter((node) => (node.spec?.taints ?? []).length === 0);
+        expect(ready).toHaveLength(3);
+        expect((await client.list(ctx, serviceAccounts, at)).items).not.toEqual([]);
+      });
+      const labels = { app: 'web' };
+      const spec = { containers: [{ name: 'c', image: 'web' }], terminationGracePeriodSeconds: 1 };
+      await client.create(ctx, deployments, {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { ...at, name: 'web' },
+        spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+      });
+      await client.create(ctx, podDisruptionBudgets, {
+        apiVersion: 'policy/v1',
+        kind: 'PodDisruptionBudget',
+        metadata: { ...at, name: 'web' },
+        spec: { minAvailable, selector: { matchLabels: labels } },
+      });
+      await until(async () => {
+        expect(await readyPods()).toHaveLength(replicas);
+        const budget = await client.get(ctx, podDisruptionBudgets, { ...at, name: 'web' });
+        expect(budget.status?.disruptionsAllowed).toBe(replicas - minAvailable);
+      });
+    }
+
+    /** A process of its own, with nothing but the kubeconfig. */
+    function polyanthus(...args: readonly string[]) {
+      const child = spawn(
+        process.execPath,
+        [join(import.meta.dirname, 'main.ts'), ...args, `--kubeconfig=${plane.kubeconfig}`],
+        {
+          cwd: folder,
+          env: { PATH: dirname(process.execPath), HOME: folder },
+          stdio: ['ignore', 'pipe', 'pipe'],
+        },
+      );
+      children.add(child);
+      let output = '';
+      for (const stream of [child.stdout, child.stderr])
+        stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+      const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string);
+      return { child, ended, output: () => output };
+    }
+
+    async function readyPods(): Promise<readonly Pod[]> {
+      return (await client.list(ctx, pods, at)).items.filter(
+        (pod) =>
+          pod.metadata.deletionTimestamp === undefined &&
+          pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true,
+      );
+    }
+
+    const readRun = (name: string): Promise<Run> => client.get(ctx, runs, { namespace: runsNamespace, name });
+
+    async function steps(run: string): Promise<readonly RunStep[]> {
+      const { items } = await client.list(ctx, runSteps, { namespace: runsNamespace });
+      return items.filter((step) => step.spec.run === run).toSorted((a, b) => a.spec.order - b.spec.order);
+    }
+
+    /** Every node as before, all pods ready, and of every step the proof. */
+    async function expectDone(run: string, names: readonly string[]): Promise<void> {
+      expect((await readRun(run)).status?.phase).toBe('Succeeded');
+      expect((await client.list(ctx, nodes)).items.map((node) => node.spec?.unschedulable ?? false)).toEqual([
+        false,
+        false,
+        false,
+      ]);
+      expect((await steps(run)).map((step) => step.status?.state)).toEqual((await steps(run)).map(() => 'Proven'));
+      expect(new Set((await steps(run)).map((step) => step.spec.target?.name))).toEqual(new Set(names));
+      await until(async () => expect(await readyPods()).toHaveLength(replicas));
+    }
+
+    it('drains two nodes within the budget, and every pod is back', { timeout: 3 * waitMs }, async () => {
+      const before = new Set((await client.list(ctx, pods, at)).items.map((pod) => pod.metadata.uid));
+      const least = { pods: replicas };
+      const watching = withCancel(ctx);
+      const watched = watchReady(watching.ctx, client, least);
+      const run = polyanthus('cluster', 'maintain', 'n1', 'n2', '--name=both');
+      expect(await run.ended, run.output()).toBe(0);
+      watching.cancel();
+      await watched;
+      await expectDone('both', ['n1', 'n2']);
+      expect(least.pods).toBeGreaterThanOrEqual(minAvailable);
+      const moved = (await client.list(ctx, pods, at)).items.filter((pod) => !before.has(pod.metadata.uid));
+      expect(moved.length).toBeGreaterThan(0);
+    });
+
+    it('ends the same when every step in turn loses its executor by kill -9', { timeout: 12 * waitMs }, async () => {
+      let executor = polyanthus('cluster', 'maintain', 'n3', '--name=killed');
+      await until(async () => expect((await steps('killed')).length).toBeGreaterThan(0));
+      const plan = (await steps('killed')).map((step) => step.spec.order);
+      const fates: string[] = [];
+      for (const order of plan) {
+        await until(async () => {
+          const [before, step] = [(await steps('killed'))[order - 1], (await steps('killed'))[order]];
+          // A step that only looks has no intent: it goes from nothing to its proof.
+          const begun = looks.has(step?.spec.step ?? '')
+            ? order === 0 || before?.status?.state === 'Proven'
+            : (step?.status?.state ?? 'Pending') !== 'Pending';
+          expect(begun, `step ${order} of ${executor.output()}`).toBe(true);
+        });
+        const step = (await steps('killed'))[order];
+        fates.push(`${step?.spec.step} ${step?.status?.state ?? 'not begun'}`);
+        await killed(executor.child);
+        executor = polyanthus('runbook', 'resume', 'killed');
+      }
+      expect(await executor.ended, executor.output()).toBe(0);
+      await expectDone('killed', ['n3']);
+      const { epoch } = (await readRun('killed')).status ?? {};
+      process.stdout.write(`\nkilled at: ${fates.join(', ')}; epochs ${epoch}\n`);
+      expect(fates).toHaveLength(plan.length);
+      for (const { spec, status } of await steps('killed'))
+        expect(status?.attempt ?? 0, `${spec.step} was not begun more often than it was killed`).toBeLessThanOrEqual(3);
+    });
+  },
+);
+
+async function startComponents(plane: ControlPlane): Promise<void> {
+  const [port = 0] = await freePorts(1);
+  plane.component('kube-controller-manager', [
+    `--secure-port=${port}`,
+    '--bind-address=127.0.0.1',
+    '--leader-elect=false',
+    '--use-service-account-credentials=false',
+    `--service-account-private-key-file=${plane.folder}/sa.key`,
+    `--root-ca-file=${plane.folder}/certs/apiserver.crt`,
+    '--authentication-kubeconfig=',
+    '--authorization-kubeconfig=',
+  ]);
+  plane.component('kube-scheduler', ['--leader-elect=false', '--secure-port=0']);
+}
+
+/** Follows the pods by a watch, and keeps the least number of ready ones. */
+async function watchReady(ctx: Context, client: KubeClient, least: { pods: number }): Promise<void> {
+  const ready = new Set<string>();
+  const list = await client.list(ctx, pods, at);
+  const see = (pod: Pod, gone: boolean): void => {
+    const is = pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true;
+    const uid = pod.metadata.uid ?? '';
+    if (is && !gone && pod.metadata.deletionTimestamp === undefined) ready.add(uid);
+    else ready.delete(uid);
+  };
+  for (const pod of list.items) see(pod, false);
+  const { resourceVersion = '' } = list.metadata ?? {};
+  try {
+    for await (const event of client.watch(ctx, pods, { ...at, resourceVersion })) {
+      see(event.object, event.type === 'DELETED');
+      least.pods = Math.min(least.pods, ready.size);
+    }
+  } catch (error) {
+    if (!ctx.signal.aborted) throw error;
+  }
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+}
