@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { runsNamespace } from '@polyanthus/engine-runbook/kinds';
@@ -18,7 +18,7 @@ import { podDisruptionBudgets } from '@polyanthus/kube-kinds/disruption';
 import { runs, runSteps, type Run, type RunStep } from '@polyanthus/kube-kinds/own/runbook';
 import { startSimulation } from '@polyanthus/kube-sim/simulation';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { freePorts, startControlPlane, type ControlPlane } from '../../../lab/src/control-plane.ts';
+import { freePorts, kubeconfigText, startControlPlane, type ControlPlane } from '../../../lab/src/control-plane.ts';
 import { whyNotReal } from '../../../lab/src/parts.ts';
 
 const why = whyNotReal(
@@ -30,6 +30,9 @@ const why = whyNotReal(
 const replicas = 6;
 const minAvailable = 5;
 const at = { namespace: 'default' };
+/** The name under which the rehearsal asks, so that the audit log tells it apart. */
+const rehearserToken = 'rehearser-token';
+const auditPolicy = JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules: [{ level: 'Metadata' }] });
 /** Steps of the runbook that act on nothing. */
 const looks: ReadonlySet<string> = new Set(['look', 'ready', 'back']);
 /** Generous: a Lease has to run out for each executor that is killed. */
@@ -48,7 +51,14 @@ describe.skipIf(why !== undefined)(
 
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'polyanthus-'));
-      plane = await startControlPlane();
+      await writeFile(join(folder, 'audit-policy.yaml'), auditPolicy);
+      plane = await startControlPlane({
+        tokens: [`${rehearserToken},rehearser,rehearser,"system:masters"`],
+        extraArgs: [
+          `--audit-policy-file=${join(folder, 'audit-policy.yaml')}`,
+          `--audit-log-path=${join(folder, 'audit.log')}`,
+        ],
+      });
       await startComponents(plane);
       const headers = async () => ({ authorization: `Bearer ${plane.adminToken}` });
       const transport = createTransport({ baseUrl: plane.url, tls: { ca: plane.caPem }, headers });
@@ -103,9 +113,13 @@ describe.skipIf(why !== undefined)(
 
     /** A process of its own, with nothing but the kubeconfig. */
     function polyanthus(...args: readonly string[]) {
+      return polyanthusAt(plane.kubeconfig, ...args);
+    }
+
+    function polyanthusAt(kubeconfig: string, ...args: readonly string[]) {
       const child = spawn(
         process.execPath,
-        [join(import.meta.dirname, 'main.ts'), ...args, `--kubeconfig=${plane.kubeconfig}`],
+        [join(import.meta.dirname, 'main.ts'), ...args, `--kubeconfig=${kubeconfig}`],
         {
           cwd: folder,
           env: { PATH: dirname(process.execPath), HOME: folder },
@@ -148,6 +162,38 @@ describe.skipIf(why !== undefined)(
       await until(async () => expect(await readyPods()).toHaveLength(replicas));
     }
 
+    it(
+      'is rehearsed by reads and dry runs alone, as the audit log of the cluster has it',
+      { timeout: waitMs },
+      async () => {
+        const kubeconfig = join(folder, 'rehearser.kubeconfig');
+        await writeFile(kubeconfig, kubeconfigText(plane.url, plane.caPem, rehearserToken), { mode: 0o600 });
+        const rehearsal = polyanthusAt(
+          kubeconfig,
+          'runbook',
+          'rehearse',
+          'node-maintenance',
+          '--parameter=nodes=n1,n2',
+        );
+        const code = await rehearsal.ended;
+        process.stdout.write(`\n${rehearsal.output()}\n`);
+        // 4: sound, as far as it can be known.
+        expect([0, 4], rehearsal.output()).toContain(code);
+        const lines = (await readFile(join(folder, 'audit.log'), 'utf8')).trim().split('\n');
+        const asked = lines
+          .map((line) => JSON.parse(line) as { verb: string; requestURI: string; user: { username: string } })
+          .filter((line) => line.user.username === 'rehearser');
+        const reads = asked.filter(({ verb }) => ['get', 'list', 'watch'].includes(verb));
+        const dryRuns = asked.filter(
+          ({ requestURI }) => new URL(requestURI, plane.url).searchParams.get('dryRun') === 'All',
+        );
+        process.stdout.write(`audit log: ${reads.length} reads, ${dryRuns.length} dry runs, ${asked.length} lines\n`);
+        expect(reads.length).toBeGreaterThan(20);
+        expect(dryRuns.length).toBeGreaterThan(0);
+        expect(asked.filter((line) => !reads.includes(line) && !dryRuns.includes(line))).toEqual([]);
+      },
+    );
+
     it('drains two nodes within the budget, and every pod is back', { timeout: 3 * waitMs }, async () => {
       const before = new Set((await client.list(ctx, pods, at)).items.map((pod) => pod.metadata.uid));
       const least = { pods: replicas };
@@ -161,6 +207,10 @@ describe.skipIf(why !== undefined)(
       expect(least.pods).toBeGreaterThanOrEqual(minAvailable);
       const moved = (await client.list(ctx, pods, at)).items.filter((pod) => !before.has(pod.metadata.uid));
       expect(moved.length).toBeGreaterThan(0);
+      const report = polyanthus('runbook', 'report', 'both');
+      expect(await report.ended, report.output()).toBe(0);
+      process.stdout.write(`\n${report.output()}\n`);
+      expect(report.output()).toContain('ehears');
     });
 
     it('ends the same when every step in turn loses its executor by kill -9', { timeout: 12 * waitMs }, async () => {
