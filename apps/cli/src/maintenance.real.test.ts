@@ -10,12 +10,17 @@ import { dirname, join } from 'node:path';
 import { runsNamespace } from '@polyanthus/engine-runbook/kinds';
 import { background, withCancel, type Context } from '@polyanthus/ground-base/context';
 import { systemRandom } from '@polyanthus/ground-base/random';
+import { readBody } from '@polyanthus/ground-http/body';
 import { createTransport } from '@polyanthus/ground-http/node-client';
+import { serve } from '@polyanthus/ground-http/node-server';
+import { testCertificates } from '@polyanthus/ground-http/testing';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { createClient } from '@polyanthus/kube-client/rest';
 import { deployments, nodes, pods, serviceAccounts, type Pod } from '@polyanthus/kube-kinds/core';
 import { podDisruptionBudgets } from '@polyanthus/kube-kinds/disruption';
 import { runs, runSteps, type Run, type RunStep } from '@polyanthus/kube-kinds/own/runbook';
+import type { KubeObject } from '@polyanthus/kube-objects/meta';
+import { resourceType } from '@polyanthus/kube-objects/resource';
 import { startSimulation } from '@polyanthus/kube-sim/simulation';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freePorts, kubeconfigText, startControlPlane, type ControlPlane } from '../../../lab/src/control-plane.ts';
@@ -30,6 +35,13 @@ const why = whyNotReal(
 const replicas = 6;
 const minAvailable = 5;
 const at = { namespace: 'default' };
+const webhooks = resourceType<KubeObject>(
+  'admissionregistration.k8s.io',
+  'v1',
+  'validatingwebhookconfigurations',
+  'ValidatingWebhookConfiguration',
+  false,
+);
 /** The name under which the rehearsal asks, so that the audit log tells it apart. */
 const rehearserToken = 'rehearser-token';
 const auditPolicy = JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules: [{ level: 'Metadata' }] });
@@ -193,6 +205,84 @@ describe.skipIf(why !== undefined)(
         expect(asked.filter((line) => !reads.includes(line) && !dryRuns.includes(line))).toEqual([]);
       },
     );
+
+    it(
+      'is warned by a rehearsal of a webhook that refuses, and told of one that gives no answer',
+      { timeout: waitMs },
+      async () => {
+        const asked: string[] = [];
+        let broken = false;
+        const server = await serve(ctx, {
+          listen: { host: '127.0.0.1', port: 0 },
+          tls: { cert: testCertificates.server.cert, key: testCertificates.server.key },
+          handler: async (_ctx, request) => {
+            const { request: review } = JSON.parse(Buffer.from(await readBody(request.body, 1e6)).toString('utf8')) as {
+              request: { uid: string; dryRun: boolean };
+            };
+            asked.push(`dryRun ${review.dryRun}`);
+            const response = { uid: review.uid, allowed: false, status: { message: 'the freeze is on' } };
+            const answer = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response };
+            const headers = { 'content-type': 'application/json' };
+            return { status: broken ? 500 : 200, headers, body: Buffer.from(JSON.stringify(answer)) };
+          },
+        });
+        const webhook = {
+          apiVersion: 'admissionregistration.k8s.io/v1',
+          kind: 'ValidatingWebhookConfiguration',
+          metadata: { name: 'freeze' },
+          webhooks: [
+            {
+              name: 'freeze.example.org',
+              clientConfig: {
+                url: `https://localhost:${server.port}/`,
+                caBundle: Buffer.from(testCertificates.ca).toString('base64'),
+              },
+              rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
+              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'default' } },
+              sideEffects: 'None',
+              admissionReviewVersions: ['v1'],
+            },
+          ],
+        } as const;
+        const rehearse = async () => {
+          await client.create(ctx, webhooks, webhook);
+          // The API server hears of its own configurations with a delay: asked until it has.
+          let code: number | string = 0;
+          let said = '';
+          await until(async () => {
+            const rehearsal = polyanthus('runbook', 'rehearse', 'node-maintenance', '--parameter=nodes=n1,n2');
+            code = await rehearsal.ended;
+            said = rehearsal.output();
+            expect(said).toContain('freeze.example.org');
+          });
+          await client.delete(ctx, webhooks, { name: 'freeze' });
+          return { code, said };
+        };
+        const refusing = await rehearse();
+        expect(refusing.code, refusing.said).toBe(3);
+        expect(refusing.said).toContain('WebhookRefuses Deployment default/web');
+        expect(refusing.said).toContain('the freeze is on');
+        expect(new Set(asked)).toEqual(new Set(['dryRun true']));
+        broken = true;
+        const silent = await rehearse();
+        process.stdout.write(`\n${silent.said}\n`);
+        expect(silent.code, silent.said).toBe(4);
+        expect(silent.said).toContain('failed calling webhook');
+        await server.close(0);
+        await until(() => readyWithoutWebhook());
+      },
+    );
+
+    /** The API server hears with a delay also that it is gone. */
+    async function readyWithoutWebhook(): Promise<void> {
+      const pod = {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { ...at, name: 'probe' },
+        spec: { containers: [{ name: 'c', image: 'i' }] },
+      };
+      await client.create(ctx, pods, pod as Pod, { dryRun: true });
+    }
 
     it('drains two nodes within the budget, and every pod is back', { timeout: 3 * waitMs }, async () => {
       const before = new Set((await client.list(ctx, pods, at)).items.map((pod) => pod.metadata.uid));
