@@ -105,9 +105,21 @@ export class MaintainedHosts extends Workstation {
 
   /** `polyanthus cluster maintain` with a command that leaves a mark on the host and then takes so long. */
   maintain(name: string, nodes: readonly string[], seconds: number): Running {
-    const command = `echo ${name} >> /root/marks; sync /root/marks; sleep ${seconds}`;
     const access = [`--ssh-key=${labKeyFile}`, `--known-hosts=${this.knownHostsFile}`];
-    return this.polyanthus('cluster', 'maintain', ...nodes, `--name=${name}`, `--run=${command}`, ...access);
+    const run = `--run=${commandOf(name, seconds)}`;
+    return this.polyanthus('cluster', 'maintain', ...nodes, `--name=${name}`, run, ...access);
+  }
+
+  /** `polyanthus runbook rehearse` of the same. */
+  rehearse(name: string, nodes: readonly string[], seconds: number): Running {
+    const parameters = {
+      nodes: nodes.join(','),
+      run: commandOf(name, seconds),
+      sshKey: labKeyFile,
+      knownHosts: this.knownHostsFile,
+    };
+    const given = Object.entries(parameters).map(([key, value]) => `--parameter=${key}=${value}`);
+    return this.polyanthus('runbook', 'rehearse', 'node-maintenance', ...given);
   }
 
   /** How often a run's command began on a host. */
@@ -145,3 +157,6 @@ export class MaintainedHosts extends Workstation {
     await rm(this.folder, { recursive: true, force: true });
   }
 }
+
+const commandOf = (name: string, seconds: number): string =>
+  `echo ${name} >> /root/marks; sync /root/marks; sleep ${seconds}`;

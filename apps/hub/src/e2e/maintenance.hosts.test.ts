@@ -22,7 +22,12 @@ describe.skipIf(why !== undefined)(`maintenance of real hosts${why === undefined
     expect(await lab.cordoned()).toBe('');
   };
 
-  it('of both nodes, with a command on each, under load', async () => {
+  it('of both nodes, rehearsed before, with a command on each, under load', async () => {
+    const rehearsal = lab.rehearse('m1', ['h1', 'h2'], 3);
+    // What is unknown or a problem is no failure of a rehearsal: 3 and 4 say that there is some.
+    const code = await rehearsal.ended;
+    expect([0, 3, 4], rehearsal.said()).toContain(code);
+    figure(rehearsal.said());
     const endLoad = await lab.load(250);
     const began = performance.now();
     await succeeded(lab.maintain('m1', ['h1', 'h2'], 3));
@@ -33,6 +38,11 @@ describe.skipIf(why !== undefined)(`maintenance of real hosts${why === undefined
     figure(`${rate.toFixed(0)} requests a second; on new connections ${sent.new}, lost ${lost.new}`);
     figure(`on kept connections ${sent.kept}, lost ${lost.kept}; slowest ${slowestMs} ms, not sent ${skipped}`);
     figure(`why: ${JSON.stringify(reasons)}`);
+    const report = lab.polyanthus('runbook', 'report', 'm1');
+    expect(await report.ended, report.said()).toBe(0);
+    const compared = report.said().indexOf('## Beside the rehearsal');
+    expect(compared).toBeGreaterThan(0);
+    figure(report.said().slice(compared));
     expect([await lab.marks('h1', 'm1'), await lab.marks('h2', 'm1')]).toEqual([1, 1]);
     // Pods serve on for 8 s after SIGTERM, and a second is enough for kube-proxy to send no more to them.
     expect(lost.new / sent.new).toBeLessThan(0.01);
