@@ -25,9 +25,13 @@ u=$STAND_IN/units/$unit
 mkdir "$u" || exit 1
 echo running > "$u/sub"
 setsid supervise "$u" "$seconds" "$post" "$@" < /dev/null > /dev/null 2>&1 &
+# As Type=exec has it: the process is there when this ends.
+n=0
+while [ ! -s "$u/pid" ] && [ "$n" -lt 1000 ]; do sleep 0.01; n=$((n + 1)); done
 `,
   supervise: String.raw`u=$1 seconds=$2 post=$3
 shift 3
+echo "$$" > "$u/supervisor"
 setsid "$@" &
 pid=$!
 echo "$pid" > "$u/pid"
@@ -127,9 +131,12 @@ export class StandInHost implements HostConnection {
   cutPower(): void {
     this.#powered = false;
     for (const unit of readdirSync(join(this.#folder, 'units'))) {
-      const pid = readFileSync(join(this.#folder, 'units', unit, 'pid'), { encoding: 'utf8', flag: 'a+' }).trim();
+      const pidIn = (name: string): string =>
+        readFileSync(join(this.#folder, 'units', unit, name), { encoding: 'utf8', flag: 'a+' }).trim();
+      // The supervisor first: it would record an end that no machine without power records.
+      const pids = [pidIn('supervisor'), pidIn('pid')];
       rmSync(join(this.#folder, 'units', unit), { recursive: true, force: true });
-      if (/^\d+$/.test(pid)) kill(-Number(pid));
+      for (const pid of pids) if (/^\d+$/.test(pid)) kill(-Number(pid));
     }
   }
 
