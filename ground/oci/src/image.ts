@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ociErrors } from './errors.ts';
-import { indexType, readIndex, sbomOf, sha256, type Descriptor } from './layout.ts';
+import { blobPath, indexType, readIndex, sbomOf, sha256, type Descriptor } from './layout.ts';
 import { tar, type TarEntry } from './tar.ts';
 
 /** A layer as its entries; `comment` goes into the history. */
@@ -120,7 +120,7 @@ class BlobFolder {
 
   async add(mediaType: string, content: Uint8Array): Promise<Descriptor> {
     const digest = sha256(content);
-    await writeFile(join(this.#folder, 'blobs/sha256', digest.slice('sha256:'.length)), content);
+    await writeFile(blobPath(this.#folder, digest), content);
     this.bytes += content.length;
     return { mediaType, digest, size: content.length };
   }

@@ -31,3 +31,7 @@ export async function readIndex(folder: string): Promise<readonly Descriptor[]> 
 
 /** The digest of a blob. */
 export const sha256 = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+
+/** Where a layout keeps the blob of a digest. */
+export const blobPath = (folder: string, digest: string): string =>
+  join(folder, 'blobs/sha256', digest.slice('sha256:'.length));

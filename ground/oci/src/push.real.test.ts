@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts } from '../../../lab/src/control-plane.ts';
 import { binary, whyNotReal } from '../../../lab/src/parts.ts';
 import { writeImage } from './image.ts';
-import { indexType, sha256 } from './layout.ts';
+import { blobPath, indexType, sha256 } from './layout.ts';
 import { pushImage } from './push.ts';
 import { Repository, type RegistryCredentials } from './registry.ts';
 
@@ -143,7 +143,7 @@ describe.skipIf(why !== undefined)(`a real registry${why === undefined ? '' : ` 
     await expect(repositoryAt(origin).putBlob(ctx, sha256(Buffer.from('a')), upload)).rejects.toMatchObject({
       code: 'RegistryRefused',
     });
-    const path = join(layout, 'blobs/sha256', digest.slice(7));
+    const path = blobPath(layout, digest);
     const before = await readFile(path);
     await writeFile(path, Buffer.concat([before, Buffer.from(' ')]));
     const pushed = pushImage(ctx, repositoryAt(origin), { layout, name, tag: '1.0' });

@@ -1,10 +1,9 @@
 /** Puts an image of a layout, with its SBOM, into a registry. */
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Context } from '@polyanthus/ground-base/context';
 import { ociErrors } from './errors.ts';
-import { indexType, readIndex, sbomOf, sha256, type Descriptor } from './layout.ts';
+import { blobPath, indexType, readIndex, sbomOf, sha256, type Descriptor } from './layout.ts';
 import type { Repository } from './registry.ts';
 
 /** What is pushed. */
@@ -80,9 +79,6 @@ async function pushReferrer(
   const index = { schemaVersion: 2, mediaType: indexType, manifests: [...before, entry] };
   await repository.putManifest(ctx, tag, indexType, Buffer.from(JSON.stringify(index)));
 }
-
-const blobPath = (layout: string, digest: string): string =>
-  join(layout, 'blobs/sha256', digest.slice('sha256:'.length));
 
 /** A manifest of the layout; a layout that was changed by hand is not sent. */
 async function blobOf(layout: string, digest: string): Promise<Buffer> {
