@@ -13,7 +13,6 @@ import {
   cpuSeconds,
   end,
   endAll,
-  goProgram,
   load,
   loadAverage,
   print,
@@ -23,6 +22,7 @@ import {
   type Started,
 } from '../gateway/children.ts';
 import { memberPath, newMember, startRealHub, type RealHub } from '../gateway/real-hub.ts';
+import { goProgram } from '../go-program.ts';
 
 const { values } = parseArgs({
   options: {
@@ -119,7 +119,7 @@ async function spread(hub: RealHub): Promise<string> {
 }
 
 try {
-  goProgram('load');
+  goProgram('gateway/load');
   const dataDir = join(runFolder, 'fleet');
   const flags = values['hub-flags'].split(' ').filter(Boolean);
   let hub = await startRealHub(dataDir, 0, flags);

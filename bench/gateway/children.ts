@@ -1,7 +1,7 @@
 /** Child processes of the benchmarks: started here, ended here by their ids, their processor time read from /proc. */
 import { spawn, spawnSync, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from '../../lab/src/parts.ts';
@@ -85,19 +85,6 @@ export function cpuSeconds(pids: readonly number[]): number {
 /** Resident memory of a process in MB (10^6). */
 export function residentMb(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 976.5625;
-}
-
-/** A Go program of this folder, built into the lab's cache when its sources are newer or it is not there. */
-export function goProgram(name: 'load' | 'remotedialer'): string {
-  const output = join(cacheFolder, 'bench', name);
-  mkdirSync(join(cacheFolder, 'bench'), { recursive: true });
-  const built = spawnSync('go', ['build', '-trimpath', '-o', output, '.'], {
-    cwd: join(here, name),
-    env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false -mod=readonly' },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  if (built.status !== 0) throw new Error(`bench/gateway/${name} could not be built; is Go installed?`);
-  return output;
 }
 
 /** The product's bundle, built now and copied, so that a later build does not change what runs. Gives main.mjs. */

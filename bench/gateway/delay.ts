@@ -8,9 +8,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { endAll, goProgram, load, loadAverage, median, print, runFolder } from './children.ts';
+import { endAll, load, loadAverage, median, print, runFolder } from './children.ts';
 import type { LoopDelay } from './real-hub.ts';
 import { apiCaller, configMap, kubeWays, type Way, type Ways } from './ways.ts';
+import { goProgram } from '../go-program.ts';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '3' } } });
 const maps = '/api/v1/namespaces/large/configmaps';
@@ -46,7 +47,7 @@ async function observe({ hub }: Ways, way: Way, work: () => Promise<string>): Pr
 }
 
 try {
-  goProgram('load');
+  goProgram('gateway/load');
   const given = await kubeWays();
   try {
     const way = given.ways.find((one) => one.name === 'hub');

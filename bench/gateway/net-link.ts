@@ -3,7 +3,8 @@
  * tbf, and relays that hold every byte for half of the round trip. Needs root.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { goProgram, startBy } from './children.ts';
+import { startBy } from './children.ts';
+import { goProgram } from '../go-program.ts';
 
 /** The link as the hub's side sees it. Ports are of 127.0.0.1 on their side. */
 export interface NetLink {
@@ -76,7 +77,7 @@ export function enterLink(mbit: number): number | undefined {
 
 async function relay(prefix: readonly string[], listen: string, target: string, ms: number): Promise<number> {
   const flags = [`-listen=${listen}:0`, `-url=${target}`, `-delay=${ms}ms`, '-mbit=0'];
-  return Number((await startBy(prefix, goProgram('load'), ['relay', ...flags])).line);
+  return Number((await startBy(prefix, goProgram('gateway/load'), ['relay', ...flags])).line);
 }
 
 /** The link that this program was started on the hub's side of. */

@@ -4,9 +4,10 @@
  *   node bench/gateway/run.ts [--target bare|kube] [--rounds 3] [--seconds 3] [--only REGEX] [--ways direct,hub]
  */
 import { parseArgs } from 'node:util';
-import { endAll, goProgram, loadAverage, median, print } from './children.ts';
+import { endAll, loadAverage, median, print } from './children.ts';
 import { measures, type TargetPaths } from './measures.ts';
 import { bareWays, kubeWays, type Way, type Ways } from './ways.ts';
+import { goProgram } from '../go-program.ts';
 
 const { values } = parseArgs({
   options: {
@@ -56,7 +57,7 @@ function report(given: Ways, ways: readonly Way[], loads: readonly string[]): vo
 }
 
 try {
-  goProgram('load');
+  goProgram('gateway/load');
   const given =
     values.target === 'bare' ? await bareWays(values['hub-flags'].split(' ').filter(Boolean)) : await kubeWays();
   const ways = given.ways.filter((way) => values.ways.split(',').includes(way.name));

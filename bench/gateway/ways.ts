@@ -3,9 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { testCertificates } from '@polyanthus/ground-http/testing';
 import { startControlPlane, type ControlPlane } from '../../lab/src/control-plane.ts';
-import { goProgram, runFolder, start, startBy, type Started } from './children.ts';
+import { runFolder, start, startBy, type Started } from './children.ts';
 import type { NetLink } from './net-link.ts';
 import { joinMember, memberPath, startRealHub, type RealHub } from './real-hub.ts';
+import { goProgram } from '../go-program.ts';
 
 /** One way. `pids` are the hub's and the agent's processes. */
 export interface Way {
@@ -50,7 +51,7 @@ function kubeconfig(name: string, server: string, caPem: string, token: string):
 }
 
 async function peer(target: string, token: string, link: Pick<NetLink, 'inside' | 'toHub'> = straight): Promise<Way> {
-  const program = goProgram('remotedialer');
+  const program = goProgram('gateway/remotedialer');
   const certFile = join(runFolder, 'peer.crt');
   const keyFile = join(runFolder, 'peer.key');
   writeFileSync(certFile, testCertificates.server.cert);

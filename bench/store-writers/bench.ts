@@ -3,17 +3,18 @@
  * disk gives), and etcd over gRPC (`etcd-load`, a Go program in a process of its own), all on the disk of the directory
  * given. See README.md.
  */
-import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { argv, env, stdout } from 'node:process';
+import { argv, stdout } from 'node:process';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { systemClock } from '@polyanthus/ground-base/clock';
 import { background, type Context } from '@polyanthus/ground-base/context';
+import { freePorts } from '../../lab/src/control-plane.ts';
 import { openSqliteStore } from '../../kube/server/src/store/sqlite.ts';
+import { goProgram } from '../go-program.ts';
 
 const valueBytes = 1024;
 /** Each target in turn, several times: the disk is shared, and its mood changes. */
@@ -96,28 +97,8 @@ async function rawLog(directory: string): Promise<Target> {
   };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** The Go program beside this file, built now. */
-function etcdLoad(directory: string): string {
-  const output = join(directory, 'etcd-load');
-  const built = spawnSync('go', ['build', '-trimpath', '-o', output, '.'], {
-    cwd: join(import.meta.dirname, 'etcd-load'),
-    env: { ...env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false -mod=readonly' },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  if (built.status !== 0) throw new Error('bench/store-writers/etcd-load could not be built; is Go installed?');
-  return output;
-}
-
 async function etcd(directory: string, binary: string): Promise<Target> {
-  const [client, peer] = [await freePort(), await freePort()];
+  const [client = 0, peer = 0] = await freePorts(2);
   const [clientUrl, peerUrl] = [`http://127.0.0.1:${client}`, `http://127.0.0.1:${peer}`];
   const child: ChildProcess = spawn(
     binary,
@@ -140,7 +121,7 @@ async function etcd(directory: string, binary: string): Promise<Target> {
     ),
     { stdio: 'ignore' },
   );
-  const program = etcdLoad(directory);
+  const program = goProgram('store-writers/etcd-load');
   const load = (...args: readonly string[]) =>
     promisify(execFile)(program, ['-endpoint', `127.0.0.1:${client}`, ...args]);
   await load('-ready');
