@@ -14,6 +14,7 @@ import { background, withCancel } from '@polyanthus/ground-base/context';
 import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
 import { startControllers } from '@polyanthus/kube-controllers/start';
 import { pods } from '@polyanthus/kube-kinds/core';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import { createTestClock } from '@polyanthus/kube-runtime/testing';
 import { startSimulation } from '@polyanthus/kube-sim/simulation';
 import { largeSnapshot } from './cluster.ts';
@@ -62,10 +63,7 @@ const simulation = startSimulation(ctx, {
   })),
   behaviours: [{ startDelayMs: 3000, readyDelayMs: 5000, shutdownMs: 5000 }],
 });
-const ready = async (): Promise<number> =>
-  (await client.listAll(ctx, pods)).items.filter(
-    (pod) => pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true,
-  ).length;
+const ready = async (): Promise<number> => (await client.listAll(ctx, pods)).items.filter(isReady).length;
 await clock.advance(90_000);
 const settleMs = performance.now() - startMs - loadMs;
 const readyBefore = await ready();

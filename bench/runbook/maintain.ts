@@ -15,6 +15,7 @@ import { serve } from '@polyanthus/ground-http/node-server';
 import { createClient } from '@polyanthus/kube-client/rest';
 import { startControllers } from '@polyanthus/kube-controllers/start';
 import { deployments, nodes, pods, serviceAccounts } from '@polyanthus/kube-kinds/core';
+import { isServing } from '@polyanthus/kube-kinds/ready';
 import { resourceType } from '@polyanthus/kube-objects/resource';
 import { administrator, startTestCluster } from '@polyanthus/kube-server/testing';
 import { startSimulation } from '@polyanthus/kube-sim/simulation';
@@ -42,12 +43,7 @@ async function until(what: string, look: () => Promise<boolean>): Promise<void> 
   }
 }
 const at = { namespace: 'default' };
-const ready = async (): Promise<number> =>
-  (await client.list(ctx, pods, at)).items.filter(
-    (pod) =>
-      pod.metadata.deletionTimestamp === undefined &&
-      pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true,
-  ).length;
+const ready = async (): Promise<number> => (await client.list(ctx, pods, at)).items.filter(isServing).length;
 
 await until('nodes', async () => (await client.list(ctx, nodes)).items.length === names.length);
 await until('account', async () => (await client.list(ctx, serviceAccounts, at)).items.length > 0);

@@ -110,6 +110,21 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   }
 }
 
+/** Starts kube-controller-manager with all of its controllers, on a free port. */
+export async function startControllerManager(plane: ControlPlane): Promise<void> {
+  const [port = 0] = await freePorts(1);
+  plane.component('kube-controller-manager', [
+    `--secure-port=${port}`,
+    '--bind-address=127.0.0.1',
+    '--leader-elect=false',
+    '--use-service-account-credentials=false',
+    `--service-account-private-key-file=${plane.folder}/sa.key`,
+    `--root-ca-file=${plane.folder}/certs/apiserver.crt`,
+    '--authentication-kubeconfig=',
+    '--authorization-kubeconfig=',
+  ]);
+}
+
 function etcdArgs(folder: string, client: number, peer: number): readonly string[] {
   const at = (port: number): string => `http://127.0.0.1:${port}`;
   return [

@@ -19,11 +19,17 @@ import { createClient } from '@polyanthus/kube-client/rest';
 import { deployments, nodes, pods, serviceAccounts, type Pod } from '@polyanthus/kube-kinds/core';
 import { podDisruptionBudgets } from '@polyanthus/kube-kinds/disruption';
 import { runs, runSteps, type Run, type RunStep } from '@polyanthus/kube-kinds/own/runbook';
+import { isServing } from '@polyanthus/kube-kinds/ready';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import { resourceType } from '@polyanthus/kube-objects/resource';
 import { startSimulation } from '@polyanthus/kube-sim/simulation';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { freePorts, kubeconfigText, startControlPlane, type ControlPlane } from '../../../lab/src/control-plane.ts';
+import {
+  kubeconfigText,
+  startControlPlane,
+  startControllerManager,
+  type ControlPlane,
+} from '../../../lab/src/control-plane.ts';
 import { whyNotReal } from '../../../lab/src/parts.ts';
 
 const why = whyNotReal(
@@ -71,7 +77,8 @@ describe.skipIf(why !== undefined)(
           `--audit-log-path=${join(folder, 'audit.log')}`,
         ],
       });
-      await startComponents(plane);
+      await startControllerManager(plane);
+      plane.component('kube-scheduler', ['--leader-elect=false', '--secure-port=0']);
       const headers = async () => ({ authorization: `Bearer ${plane.adminToken}` });
       const transport = createTransport({ baseUrl: plane.url, tls: { ca: plane.caPem }, headers });
       client = createClient(transport);
@@ -147,11 +154,7 @@ describe.skipIf(why !== undefined)(
     }
 
     async function readyPods(): Promise<readonly Pod[]> {
-      return (await client.list(ctx, pods, at)).items.filter(
-        (pod) =>
-          pod.metadata.deletionTimestamp === undefined &&
-          pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true,
-      );
+      return (await client.list(ctx, pods, at)).items.filter(isServing);
     }
 
     const readRun = (name: string): Promise<Run> => client.get(ctx, runs, { namespace: runsNamespace, name });
@@ -333,29 +336,13 @@ describe.skipIf(why !== undefined)(
   },
 );
 
-async function startComponents(plane: ControlPlane): Promise<void> {
-  const [port = 0] = await freePorts(1);
-  plane.component('kube-controller-manager', [
-    `--secure-port=${port}`,
-    '--bind-address=127.0.0.1',
-    '--leader-elect=false',
-    '--use-service-account-credentials=false',
-    `--service-account-private-key-file=${plane.folder}/sa.key`,
-    `--root-ca-file=${plane.folder}/certs/apiserver.crt`,
-    '--authentication-kubeconfig=',
-    '--authorization-kubeconfig=',
-  ]);
-  plane.component('kube-scheduler', ['--leader-elect=false', '--secure-port=0']);
-}
-
 /** Follows the pods by a watch, and keeps the least number of ready ones. */
 async function watchReady(ctx: Context, client: KubeClient, least: { pods: number }): Promise<void> {
   const ready = new Set<string>();
   const list = await client.list(ctx, pods, at);
   const see = (pod: Pod, gone: boolean): void => {
-    const is = pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true;
     const uid = pod.metadata.uid ?? '';
-    if (is && !gone && pod.metadata.deletionTimestamp === undefined) ready.add(uid);
+    if (!gone && isServing(pod)) ready.add(uid);
     else ready.delete(uid);
   };
   for (const pod of list.items) see(pod, false);

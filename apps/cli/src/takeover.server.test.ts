@@ -17,6 +17,7 @@ import type { KubeClient } from '@polyanthus/kube-client/client';
 import { createClient } from '@polyanthus/kube-client/rest';
 import { deployments, nodes, pods, serviceAccounts } from '@polyanthus/kube-kinds/core';
 import { runs, type Run } from '@polyanthus/kube-kinds/own/runbook';
+import { isServing } from '@polyanthus/kube-kinds/ready';
 import { administrator, startTestCluster, type TestCluster } from '@polyanthus/kube-server/testing';
 import { startSimulation } from '@polyanthus/kube-sim/simulation';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -87,11 +88,7 @@ async function deploy(): Promise<void> {
 
 async function ready(): Promise<number> {
   const { items } = await client.list(cluster.ctx, pods, { namespace: 'default' });
-  return items.filter(
-    (pod) =>
-      pod.metadata.deletionTimestamp === undefined &&
-      pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true,
-  ).length;
+  return items.filter(isServing).length;
 }
 
 /** A way to the cluster of its own. */

@@ -3,6 +3,7 @@ import type { Context } from '@polyanthus/ground-base/context';
 import type { Random } from '@polyanthus/ground-base/random';
 import { createAuthority, type AuthorityFiles } from '@polyanthus/ground-pki/authority';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import { secrets, type Secret } from '@polyanthus/kube-kinds/core';
 import { fieldManager, ownedLabel } from '@polyanthus/kube-kinds/own/ownership';
 import { isStatus } from '@polyanthus/kube-objects/status';
@@ -51,13 +52,8 @@ async function read(
   hubClient: KubeClient,
   at: { readonly namespace: string; readonly name: string },
 ): Promise<SharedIdentity | undefined> {
-  let secret: Secret;
-  try {
-    secret = await hubClient.get(ctx, secrets, at);
-  } catch (error) {
-    if (isStatus(error, 'NotFound')) return undefined;
-    throw error;
-  }
+  const secret = await unlessGone(hubClient.get(ctx, secrets, at));
+  if (secret === undefined) return undefined;
   if (secret.type !== identitySecretType) throw unreadable(at, `its type is not ${identitySecretType}`);
   const field = (name: string): string => {
     const text = Buffer.from(secret.data?.[name] ?? '', 'base64').toString('utf8');

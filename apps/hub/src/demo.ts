@@ -15,6 +15,7 @@ import { writeKubeconfigContext } from '@polyanthus/kube-client/kubeconfig-write
 import { createClient } from '@polyanthus/kube-client/rest';
 import { nodes, type Deployment, deployments } from '@polyanthus/kube-kinds/core';
 import { fleetGroup, fleetRoleBindings, memberships, type FleetRoleBinding } from '@polyanthus/kube-kinds/own/fleet';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import { isStatus } from '@polyanthus/kube-objects/status';
 import type { RunningHub } from './hub.ts';
 import type { ServedCluster } from './worker-messages.ts';
@@ -197,9 +198,7 @@ export async function nodesThroughGateway(ctx: Context, hub: RunningHub, name: s
   return withTimeout(ctx, nodesTimeoutMs, `reading the nodes of ${name} through the gateway`, (inner) =>
     answered(inner, async () => {
       const found = (await client.list(inner, nodes)).items;
-      const ready = found.filter(
-        ({ status }) => status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true,
-      );
+      const ready = found.filter(isReady);
       return ready.length < wanted ? undefined : ready.map((node) => node.metadata.name ?? '').sort();
     }),
   );

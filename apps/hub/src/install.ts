@@ -1,11 +1,11 @@
 /** What an embedded hub puts into its own API: its kinds and its administrators. A real cluster gets them as manifests. */
 import { sleep, type Context } from '@polyanthus/ground-base/context';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import { clusterRoleBindings, customResourceDefinitions, namespaces } from '@polyanthus/kube-kinds/core';
 import { ownCrds } from '@polyanthus/kube-kinds/own/crds';
 import { fieldManager, isOwned } from '@polyanthus/kube-kinds/own/ownership';
 import { statusError } from '@polyanthus/kube-objects/status';
-import { orUndefined } from '@polyanthus/domains-fleet/member-facts';
 import { administratorsBinding, administratorsGroup } from './administrators.ts';
 import { hubErrors } from './errors.ts';
 
@@ -13,7 +13,7 @@ import { hubErrors } from './errors.ts';
 export async function installOwnKinds(ctx: Context, hubClient: KubeClient): Promise<void> {
   for (const crd of ownCrds) {
     const key = { name: crd.metadata.name ?? '' };
-    const live = await orUndefined(hubClient.get(ctx, customResourceDefinitions, key));
+    const live = await unlessGone(hubClient.get(ctx, customResourceDefinitions, key));
     if (live !== undefined && !isOwned(live))
       throw statusError(
         'Conflict',

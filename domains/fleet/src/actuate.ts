@@ -4,6 +4,7 @@
  */
 import type { Context } from '@polyanthus/ground-base/context';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import {
   clusterRoleBindings,
   namespaces,
@@ -16,7 +17,6 @@ import { fieldManager, fleetLabel, ownedLabel, scopeLabel } from '@polyanthus/ku
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
 import { isStatus } from '@polyanthus/kube-objects/status';
-import { orUndefined } from './member-facts.ts';
 import { isReservedNamespace } from './reserved-namespaces.ts';
 
 /** What one round did, for logs and tests. */
@@ -98,7 +98,7 @@ function withoutReserved({ namespaces: wanted, bindings }: MembershipManifest['s
 async function isTaken(ctx: Context, memberClient: KubeClient, wanted: ManifestBinding): Promise<boolean> {
   const key = { namespace: wanted.namespace, name: wanted.name };
   const type = wanted.namespace === undefined ? clusterRoleBindings : roleBindings;
-  return (await orUndefined(memberClient.get(ctx, type, key))) !== undefined;
+  return (await unlessGone(memberClient.get(ctx, type, key))) !== undefined;
 }
 
 function namespaceLabels(fleet: string, wanted: ManifestNamespace): Readonly<Record<string, string>> {

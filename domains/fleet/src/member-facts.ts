@@ -1,12 +1,12 @@
 /** What registering must know of a cluster before it changes anything there (facts/fleet.md 1.2, register's order). */
 import { sleep, withTimeout, type Context } from '@polyanthus/ground-base/context';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import { customResourceDefinitions, namespaces } from '@polyanthus/kube-kinds/core';
 import { inClusterMemberships } from '@polyanthus/kube-kinds/own/fleet';
 import { agentNamespace, isOwned } from '@polyanthus/kube-kinds/own/ownership';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import { resourceType } from '@polyanthus/kube-objects/resource';
-import { isStatus } from '@polyanthus/kube-objects/status';
 import { fleetErrors } from './errors.ts';
 
 interface AccessReview extends KubeObject {
@@ -65,7 +65,7 @@ async function untilLeftoversGone(ctx: Context, memberClient: KubeClient): Promi
   ];
   for (const [name, read] of leftovers) {
     await withTimeout(ctx, leftoversTimeoutMs, `waiting for the end of the deletion of ${name}`, async (inner) => {
-      while ((await orUndefined(read(inner)))?.metadata.deletionTimestamp !== undefined) await sleep(inner, 250);
+      while ((await unlessGone(read(inner)))?.metadata.deletionTimestamp !== undefined) await sleep(inner, 250);
     });
   }
 }
@@ -100,18 +100,8 @@ async function readIssuer(
 
 /** The CRD decides first: one that is not ours by label is only ever read. */
 export async function readLock(ctx: Context, memberClient: KubeClient): Promise<LockState> {
-  const crd = await orUndefined(memberClient.get(ctx, customResourceDefinitions, { name: lockCrdName }));
+  const crd = await unlessGone(memberClient.get(ctx, customResourceDefinitions, { name: lockCrdName }));
   if (crd === undefined) return { crd: 'absent', owner: undefined };
-  const lock = await orUndefined(memberClient.get(ctx, inClusterMemberships, { name: 'membership' }));
+  const lock = await unlessGone(memberClient.get(ctx, inClusterMemberships, { name: 'membership' }));
   return { crd: isOwned(crd) ? 'ours' : 'foreign', owner: lock?.spec.owner.id };
-}
-
-/** Undefined for NotFound; other failures are thrown. */
-export async function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (isStatus(error, 'NotFound')) return undefined;
-    throw error;
-  }
 }

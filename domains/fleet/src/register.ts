@@ -7,6 +7,7 @@ import { hasCode } from '@polyanthus/ground-base/errors';
 import type { Random } from '@polyanthus/ground-base/random';
 import { newEnrolmentToken } from '@polyanthus/engine-tunnel/enrolment';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import { customResourceDefinitions, secrets } from '@polyanthus/kube-kinds/core';
 import { inClusterMemberships, memberships, type Membership } from '@polyanthus/kube-kinds/own/fleet';
 import { fieldManager, ownedLabel } from '@polyanthus/kube-kinds/own/ownership';
@@ -15,7 +16,7 @@ import { isStatus } from '@polyanthus/kube-objects/status';
 import { enrolmentSecret } from './enrolment.ts';
 import { fleetErrors } from './errors.ts';
 import { lockCrd } from './lock-crd.ts';
-import { orUndefined, readMemberFacts, type MemberFacts } from './member-facts.ts';
+import { readMemberFacts, type MemberFacts } from './member-facts.ts';
 import { fleetOwnerId } from './membership-names.ts';
 
 /** How the agent gets into the cluster. */
@@ -58,7 +59,7 @@ export async function register(ctx: Context, options: RegisterOptions): Promise<
     );
   const facts = await readMemberFacts(ctx, options.memberClient);
   checkLock(options, facts);
-  const existing = await orUndefined(
+  const existing = await unlessGone(
     options.hubClient.get(ctx, memberships, { namespace: options.fleet, name: options.name }),
   );
   checkSameCluster(options, facts, existing);

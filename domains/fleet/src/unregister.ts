@@ -1,6 +1,7 @@
 /** Takes a cluster out of its fleet: checks that it is the right one, then removes what registering made. */
 import type { Context } from '@polyanthus/ground-base/context';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import { clusterRoleBindings, clusterRoles, customResourceDefinitions, namespaces } from '@polyanthus/kube-kinds/core';
 import {
   fleetRoleBindings,
@@ -13,7 +14,7 @@ import {
 import { isOwned, ownedLabel, projectLabel } from '@polyanthus/kube-kinds/own/ownership';
 import { actuate } from './actuate.ts';
 import { fleetErrors } from './errors.ts';
-import { orUndefined, readLock } from './member-facts.ts';
+import { readLock } from './member-facts.ts';
 import { fleetOwnerId } from './membership-names.ts';
 import { ignoreGone } from './register.ts';
 
@@ -89,7 +90,7 @@ async function cleanMember(
   }
   const lock = await readLock(ctx, memberClient);
   if (lock.crd === 'absent' || lock.owner !== fleetOwnerId(fleet)) return;
-  const object = await orUndefined(memberClient.get(ctx, inClusterMemberships, { name: 'membership' }));
+  const object = await unlessGone(memberClient.get(ctx, inClusterMemberships, { name: 'membership' }));
   if (object !== undefined && isOwned(object))
     await ignoreGone(memberClient.delete(ctx, inClusterMemberships, { name: 'membership' }));
   if (lock.crd === 'ours')

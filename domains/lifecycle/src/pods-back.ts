@@ -5,6 +5,7 @@ import type { DrainRules } from '@polyanthus/engine-drain/filters';
 import type { Verdict } from '@polyanthus/engine-runbook/runbook';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { pods, type Pod } from '@polyanthus/kube-kinds/core';
+import { isServing } from '@polyanthus/kube-kinds/ready';
 import type { KubeObject, OwnerReference } from '@polyanthus/kube-objects/meta';
 import { resourceType } from '@polyanthus/kube-objects/resource';
 import { isStatus } from '@polyanthus/kube-objects/status';
@@ -84,7 +85,7 @@ async function readyPods(
   for (const namespace of new Set(owners.map((owner) => owner.namespace))) {
     for (const pod of (await client.listAll(ctx, pods, { namespace })).items) {
       const uid = controllerOf(pod)?.uid;
-      if (uid !== undefined && isReady(pod)) counts.set(uid, (counts.get(uid) ?? 0) + 1);
+      if (uid !== undefined && isServing(pod)) counts.set(uid, (counts.get(uid) ?? 0) + 1);
     }
   }
   return counts;
@@ -92,11 +93,4 @@ async function readyPods(
 
 function controllerOf(pod: Pod): OwnerReference | undefined {
   return pod.metadata.ownerReferences?.find((owner) => owner.controller === true);
-}
-
-function isReady(pod: Pod): boolean {
-  return (
-    pod.metadata.deletionTimestamp === undefined &&
-    pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true
-  );
 }

@@ -15,6 +15,7 @@ import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
 import { startControllers } from '@polyanthus/kube-controllers/start';
 import { deployments, nodes, pods, serviceAccounts, type Pod } from '@polyanthus/kube-kinds/core';
 import { podDisruptionBudgets } from '@polyanthus/kube-kinds/disruption';
+import { isServing } from '@polyanthus/kube-kinds/ready';
 import { startSimulation, type Simulation } from '@polyanthus/kube-sim/simulation';
 import type { OpenHost } from './host-command.ts';
 import { nodeMaintenanceOn } from './node-maintenance.ts';
@@ -153,12 +154,7 @@ function looksAt({ client, ctx }: World): Looks {
     (await client.list(ctx, pods, { namespace: testNamespace, labelSelector: 'app=web' })).items;
   return {
     webPods,
-    readyPods: async () =>
-      (await webPods()).filter(
-        (pod) =>
-          pod.metadata.deletionTimestamp === undefined &&
-          pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true,
-      ),
+    readyPods: async () => (await webPods()).filter(isServing),
     cordoned: async () =>
       (await client.list(ctx, nodes)).items
         .filter((node) => node.spec?.unschedulable === true)

@@ -4,6 +4,7 @@
  */
 import { sleep, throwIfCancelled, type Context } from '@polyanthus/ground-base/context';
 import type { DeleteOptions, KubeClient } from '@polyanthus/kube-client/client';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import { nodes, pods, type Node, type Pod } from '@polyanthus/kube-kinds/core';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import { resourceType } from '@polyanthus/kube-objects/resource';
@@ -207,7 +208,7 @@ function inTerminatingNamespace(error: StatusError): boolean {
 
 async function untilGone(ctx: Context, options: DrainOptions, pod: Pod, deadlineMs: number): Promise<void> {
   for (;;) {
-    const live = await found(
+    const live = await unlessGone(
       options.client.get(ctx, pods, { namespace: pod.metadata.namespace, name: pod.metadata.name ?? '' }),
     );
     if (live === undefined || live.metadata.uid !== pod.metadata.uid || skipped(ctx, options, live)) return;
@@ -226,15 +227,6 @@ function skipped(ctx: Context, options: DrainOptions, live: Pod): boolean {
   return limitSeconds > 0 && since !== undefined && ctx.clock.now() - Date.parse(since) > limitSeconds * 1000;
 }
 
-async function found<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (isStatus(error, 'NotFound')) return undefined;
-    throw error;
-  }
-}
-
 async function exists(promise: Promise<unknown>): Promise<boolean> {
-  return (await found(promise)) !== undefined;
+  return (await unlessGone(promise)) !== undefined;
 }

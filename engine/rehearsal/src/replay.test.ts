@@ -10,10 +10,10 @@ import { createClient } from '@polyanthus/kube-client/rest';
 import { startControllers } from '@polyanthus/kube-controllers/start';
 import { deployments, nodes, pods, serviceAccounts, type Pod } from '@polyanthus/kube-kinds/core';
 import { podDisruptionBudgets } from '@polyanthus/kube-kinds/disruption';
+import { isServing } from '@polyanthus/kube-kinds/ready';
 import { createTestClock, type TestClock } from '@polyanthus/kube-runtime/testing';
 import { startTestCluster } from '@polyanthus/kube-server/testing';
 import { startSimulation } from '@polyanthus/kube-sim/simulation';
-import { isReady } from './model/pod.ts';
 import { rehearse } from './rehearse.ts';
 import { replayMaintenance } from './replay.ts';
 import { maintenance } from './testing.ts';
@@ -194,7 +194,7 @@ async function bothWays(world: Small): Promise<{ readonly planned: Outcome; read
       replayed: {
         blockedBy: replayed.blockedBy,
         pending: counted(found, (pod) => (pod.spec.nodeName ?? '') === ''),
-        ready: counted(found, isReady),
+        ready: counted(found, isServing),
       },
     };
   } finally {

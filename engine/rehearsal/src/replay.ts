@@ -5,9 +5,9 @@ import { drainNode, setUnschedulable } from '@polyanthus/engine-drain/drain';
 import type { DrainRules } from '@polyanthus/engine-drain/filters';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { pods, type Pod } from '@polyanthus/kube-kinds/core';
+import { isServing } from '@polyanthus/kube-kinds/ready';
 import { isStatus } from '@polyanthus/kube-objects/status';
 import { controllerOf } from './model/objects.ts';
-import { isReady } from './model/pod.ts';
 
 /** What is carried out. */
 export interface ReplayOptions {
@@ -116,7 +116,7 @@ async function readyCounts(ctx: Context, client: KubeClient): Promise<ReadonlyMa
   const counts = new Map<string, number>();
   for (const pod of (await client.listAll<Pod>(ctx, pods)).items) {
     const uid = controllerOf(pod)?.uid;
-    if (uid !== undefined && isReady(pod)) counts.set(uid, (counts.get(uid) ?? 0) + 1);
+    if (uid !== undefined && isServing(pod)) counts.set(uid, (counts.get(uid) ?? 0) + 1);
   }
   return counts;
 }

@@ -1,7 +1,8 @@
 /** The CRDs of runs in a cluster that has no hub: for `--kubeconfig`, where the Run lives in the cluster itself. */
 import { sleep, type Context } from '@polyanthus/ground-base/context';
 import type { KubeClient } from '@polyanthus/kube-client/client';
-import { customResourceDefinitions, namespaces, type CustomResourceDefinition } from '@polyanthus/kube-kinds/core';
+import { unlessGone } from '@polyanthus/kube-client/gone';
+import { customResourceDefinitions, namespaces } from '@polyanthus/kube-kinds/core';
 import { ownCrds } from '@polyanthus/kube-kinds/own/crds';
 import { fieldManager, isOwned } from '@polyanthus/kube-kinds/own/ownership';
 import { runbookGroup, runs, runSteps } from '@polyanthus/kube-kinds/own/runbook';
@@ -21,7 +22,7 @@ export async function ensureRunKinds(ctx: Context, client: KubeClient, namespace
   const wanted = ownCrds.filter((crd) => crd.metadata.name?.endsWith(`.${runbookGroup}`) === true);
   for (const crd of wanted) {
     const name = crd.metadata.name ?? '';
-    const live = await crdOf(ctx, client, name);
+    const live = await unlessGone(client.get(ctx, customResourceDefinitions, { name }));
     if (live !== undefined && !isOwned(live))
       throw runbookErrors.error('RunKindsForeign', `CustomResourceDefinition ${name} exists and is not polyanthus's`);
     const patch = { type: 'apply', body: crd, force: true } as const;
@@ -36,18 +37,10 @@ export async function ensureRunKinds(ctx: Context, client: KubeClient, namespace
   }
 }
 
-async function crdOf(ctx: Context, client: KubeClient, name: string): Promise<CustomResourceDefinition | undefined> {
-  try {
-    return await client.get(ctx, customResourceDefinitions, { name });
-  } catch (error) {
-    if (isStatus(error, 'NotFound')) return undefined;
-    throw error;
-  }
-}
-
 async function untilEstablished(ctx: Context, client: KubeClient, name: string): Promise<void> {
   for (let left = establishLooks; ; left--) {
-    const conditions = (await crdOf(ctx, client, name))?.status?.conditions ?? [];
+    const conditions =
+      (await unlessGone(client.get(ctx, customResourceDefinitions, { name })))?.status?.conditions ?? [];
     if (conditions.some((one) => one.type === 'Established' && one.status === 'True')) return;
     if (left === 0)
       throw runbookErrors.error('RunKindsForeign', `CustomResourceDefinition ${name} was not established in time`);

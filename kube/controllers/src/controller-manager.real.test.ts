@@ -6,7 +6,7 @@ import { systemRandom } from '@polyanthus/ground-base/random';
 import { createTransport } from '@polyanthus/ground-http/node-client';
 import { createClient } from '@polyanthus/kube-client/rest';
 import { startSimulation } from '@polyanthus/kube-sim/simulation';
-import { freePorts, startControlPlane } from '../../../lab/src/control-plane.ts';
+import { startControlPlane, startControllerManager } from '../../../lab/src/control-plane.ts';
 import { whyNotReal } from '../../../lab/src/parts.ts';
 import { daemonSetSuite } from './daemonset/testing.ts';
 import { endpointSliceSuite } from './endpoint-slices/testing.ts';
@@ -26,17 +26,7 @@ describe.skipIf(why !== undefined)(`kube-controller-manager${why === undefined ?
 
   async function start(): Promise<World> {
     const plane = await startControlPlane();
-    const [port = 0] = await freePorts(1);
-    plane.component('kube-controller-manager', [
-      `--secure-port=${port}`,
-      '--bind-address=127.0.0.1',
-      '--leader-elect=false',
-      '--use-service-account-credentials=false',
-      `--service-account-private-key-file=${plane.folder}/sa.key`,
-      `--root-ca-file=${plane.folder}/certs/apiserver.crt`,
-      '--authentication-kubeconfig=',
-      '--authorization-kubeconfig=',
-    ]);
+    await startControllerManager(plane);
     const { ctx, cancel } = withCancel(background());
     const transport = createTransport({
       baseUrl: plane.url,

@@ -3,15 +3,17 @@ import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import { describeError } from '@polyanthus/ground-base/log';
 import type { KubeClient } from '@polyanthus/kube-client/client';
-import { pods, type Pod, type PodTemplate } from '@polyanthus/kube-kinds/core';
+import { pods, type LabelSelector, type Pod, type PodTemplate } from '@polyanthus/kube-kinds/core';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
+import { labelSelectorMatcher } from '@polyanthus/kube-objects/selectors';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
 import { StatusError } from '@polyanthus/kube-objects/status';
 import type { EventRecorder } from '@polyanthus/kube-runtime/events';
 import type { Expectations } from '@polyanthus/kube-runtime/expectations';
 import type { Informer } from '@polyanthus/kube-runtime/informer';
+import { keyOf } from '@polyanthus/kube-runtime/keys';
 import type { KeyMap } from '@polyanthus/kube-runtime/watches';
-import { controllerReference } from './ownership.ts';
+import { controllerOf, controllerReference } from './ownership.ts';
 
 /** Pods created or deleted in one round at most. */
 const burstReplicas = 500;
@@ -47,6 +49,24 @@ export function expectPods(cache: Informer<Pod>, expectations: Expectations, own
     },
     onDelete: deleted,
   });
+}
+
+/** Keys of the owners that may adopt a pod which nobody controls: those of its namespace whose selector takes it. */
+export function adoptersOf<T extends Selecting>(owners: Informer<T>): KeyMap<Pod> {
+  return (pod) =>
+    owners
+      .byIndex('byNamespace', pod.metadata.namespace ?? '')
+      .filter((owner) => labelSelectorMatcher(owner.spec.selector).matches(pod.metadata.labels))
+      .map(keyOf);
+}
+
+interface Selecting extends KubeObject {
+  readonly spec: { readonly selector?: LabelSelector };
+}
+
+/** Keys of whoever a pod concerns: its controller, or all that may adopt it. */
+export function concernedBy(ownersOf: KeyMap<KubeObject>, adopters: KeyMap<Pod>): KeyMap<Pod> {
+  return (pod) => (controllerOf(pod) === undefined ? adopters(pod) : ownersOf(pod));
 }
 
 /** A pod of `template` that `owner` controls, its name still to be generated. */

@@ -1,18 +1,12 @@
 /** What a Pod's status says (kube-controller-manager's controller_utils.go). */
 import type { Pod } from '@polyanthus/kube-kinds/core';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import { parseKubeTime } from '@polyanthus/kube-runtime/times';
 
 /** Neither finished nor being deleted. */
 export function isPodActive(pod: Pod): boolean {
   return (
     pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed' && pod.metadata.deletionTimestamp === undefined
-  );
-}
-
-/** Whether the condition Ready is True. */
-export function isPodReady(pod: Pod): boolean {
-  return (
-    pod.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') ?? false
   );
 }
 
@@ -38,7 +32,7 @@ export function byDeletionPreference(pods: readonly Pod[]): readonly Pod[] {
   const rank = (pod: Pod): readonly number[] => [
     pod.spec.nodeName === undefined ? 0 : 1,
     phaseRank[pod.status?.phase ?? 'Pending'] ?? 1,
-    isPodReady(pod) ? 1 : 0,
+    isReady(pod) ? 1 : 0,
     deletionCost(pod),
     -(crowd.get(pod.spec.nodeName ?? '') ?? 0),
     -readySince(pod),

@@ -1,12 +1,13 @@
 /** A snapshot as the planner needs it: nodes, pods, workloads and budgets, each known to the others by reference. */
 import type { Snapshot } from '@polyanthus/engine-sandbox/snapshot';
 import type { Node, Pod } from '@polyanthus/kube-kinds/core';
+import { isServing } from '@polyanthus/kube-kinds/ready';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import { labelSelectorMatcher } from '@polyanthus/kube-objects/selectors';
 import { BudgetState } from './budget.ts';
 import { NodeState } from './node.ts';
 import { keyOf, objectsOf, type Budget } from './objects.ts';
-import { isFinished, isReady, PodState } from './pod.ts';
+import { isFinished, PodState } from './pod.ts';
 import { NodeOrder } from './placement.ts';
 import { RuleBook } from './rule-book.ts';
 import { SelectorIndex } from './selector-index.ts';
@@ -60,7 +61,7 @@ export class Cluster {
           : 'running';
     if (ending) return pod;
     workload?.members.add(pod);
-    if (isReady(object)) setReady(pod, true);
+    if (isServing(object)) setReady(pod, true);
     return pod;
   }
 }

@@ -1,5 +1,6 @@
 /** A node while the plan runs: what is taken of it, and whether it takes pods. */
 import type { Node, Taint } from '@polyanthus/kube-kinds/core';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import { quantities } from '@polyanthus/kube-sim/scheduler/requests';
 
 /** Taint that the node controller gives a cordoned node; the cordon itself is what counts here. */
@@ -51,7 +52,7 @@ export class NodeState<P extends Occupant = Occupant> {
 
   /** Ready by its own word. */
   get ready(): boolean {
-    return this.object.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true;
+    return isReady(this.object);
   }
 
   take(pod: P): void {

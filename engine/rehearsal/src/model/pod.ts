@@ -70,13 +70,6 @@ export function isFinished(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }
 
-export function isReady(pod: Pod): boolean {
-  return (
-    pod.metadata.deletionTimestamp === undefined &&
-    pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') === true
-  );
-}
-
 function hostPortsOf(pod: Pod): readonly string[] {
   return pod.spec.containers.flatMap((container) =>
     (container.ports ?? []).flatMap((port) => {

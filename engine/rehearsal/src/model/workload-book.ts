@@ -1,11 +1,12 @@
 /** The controllers of pods, found by uid: what they want, and how they replace a pod. */
 import type { Snapshot } from '@polyanthus/engine-sandbox/snapshot';
 import type { CustomResourceDefinition, Pod } from '@polyanthus/kube-kinds/core';
+import { isServing } from '@polyanthus/kube-kinds/ready';
 import type { KubeObject, OwnerReference } from '@polyanthus/kube-objects/meta';
 import type { FindingObject } from '../finding.ts';
 import type { ScaleOf } from './budget.ts';
 import { controllerOf, objectsOf, type Scaled } from './objects.ts';
-import { isReady, type PodState } from './pod.ts';
+import { type PodState } from './pod.ts';
 import { Workload } from './workload.ts';
 
 /** Kinds whose number of pods the disruption controller reads itself. */
@@ -101,7 +102,7 @@ function numberAt(object: KubeObject, path: string): number | undefined {
 function observeReady(pod: Pod, times: Map<string, number[]>): void {
   const owner = controllerOf(pod);
   const restarted = pod.status?.containerStatuses?.some((one) => one.restartCount > 0) === true;
-  if (owner === undefined || restarted || !isReady(pod)) return;
+  if (owner === undefined || restarted || !isServing(pod)) return;
   const at = (type: string): number =>
     Date.parse(pod.status?.conditions?.find((one) => one.type === type)?.lastTransitionTime ?? '');
   const tookMs = at('Ready') - at('PodScheduled');

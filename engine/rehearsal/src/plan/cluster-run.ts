@@ -1,9 +1,10 @@
 /** The cluster while the plan runs: pods end, successors are made, placed and become ready, waiters are woken. */
+import { isServing } from '@polyanthus/kube-kinds/ready';
 import { answerTo, type BudgetState, type EvictionAnswer } from '../model/budget.ts';
 import { leaveSpread, occupy, setReady, vacate, type Cluster } from '../model/cluster.ts';
 import { NodeState } from '../model/node.ts';
 import { placeFor } from '../model/placement.ts';
-import { isReady, PodState } from '../model/pod.ts';
+import { PodState } from '../model/pod.ts';
 import { ordinalOf, type Workload } from '../model/workload.ts';
 import { defaultTimes } from '../times.ts';
 import type { Journal } from './journal.ts';
@@ -43,7 +44,7 @@ export class ClusterRun {
   /** Pods of the snapshot that are in the middle of something. */
   #adopt(pod: PodState): void {
     if (pod.phase === 'terminating') this.#loop.after(this.#endMs(pod), () => this.#gone(pod));
-    else if (pod.phase === 'running' && !isReady(pod.object)) this.#hopeless.add(pod);
+    else if (pod.phase === 'running' && !isServing(pod.object)) this.#hopeless.add(pod);
     else if (pod.phase === 'starting') this.#start(pod, backsOff(pod));
   }
 

@@ -4,7 +4,7 @@
  * that it dies with it; unlike the tokens of kube-controller-manager it also runs out, after ten years.
  */
 import type { Context } from '@polyanthus/ground-base/context';
-import { hasCode } from '@polyanthus/ground-base/errors';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import { secrets, serviceAccounts, type Secret, type ServiceAccount } from '@polyanthus/kube-kinds/core';
 import { commit } from '@polyanthus/kube-runtime/committer';
 import { runController } from '@polyanthus/kube-runtime/controller';
@@ -61,21 +61,12 @@ export const tokenSecretController: ControllerDefinition = {
 async function readAccount(ctx: Context, env: ControllerEnv, secret: Secret): Promise<ServiceAccount | undefined> {
   const name = secret.metadata.annotations?.[nameAnnotation] ?? '';
   if (name === '') return undefined;
-  try {
-    return await env.client.get(ctx, serviceAccounts, { namespace: secret.metadata.namespace, name });
-  } catch (error) {
-    if (hasCode(error, 'NotFound')) return undefined;
-    throw error;
-  }
+  return unlessGone(env.client.get(ctx, serviceAccounts, { namespace: secret.metadata.namespace, name }));
 }
 
 async function remove(ctx: Context, env: ControllerEnv, secret: Secret): Promise<void> {
   const { namespace, name = '', uid = '' } = secret.metadata;
-  try {
-    await env.client.delete(ctx, secrets, { namespace, name }, { preconditions: { uid } });
-  } catch (error) {
-    if (!hasCode(error, 'NotFound')) throw error;
-  }
+  await unlessGone(env.client.delete(ctx, secrets, { namespace, name }, { preconditions: { uid } }));
 }
 
 async function fill(ctx: Context, env: ControllerEnv, secret: Secret, account: ServiceAccount): Promise<void> {

@@ -1,7 +1,7 @@
 /** Bootstrap tokens: deletes those that have run out, and signs `cluster-info` with those that may (controller/bootstrap). */
 import { createHmac } from 'node:crypto';
 import type { Context } from '@polyanthus/ground-base/context';
-import { hasCode } from '@polyanthus/ground-base/errors';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import { configMaps, secrets, type ConfigMap, type Secret } from '@polyanthus/kube-kinds/core';
 import {
   bootstrapTokenNamespace,
@@ -46,11 +46,7 @@ export const tokenCleanerController: ControllerDefinition = {
         const leftMs = expiryMs - inner.clock.now();
         if (leftMs > 0) return { requeueAfterMs: leftMs };
         const { uid = '', resourceVersion = '' } = secret.metadata;
-        try {
-          await env.client.delete(inner, secrets, splitKey(key), { preconditions: { uid, resourceVersion } });
-        } catch (error) {
-          if (!hasCode(error, 'NotFound')) throw error;
-        }
+        await unlessGone(env.client.delete(inner, secrets, splitKey(key), { preconditions: { uid, resourceVersion } }));
         return undefined;
       },
     });

@@ -1,6 +1,6 @@
 /** Deletes CertificateSigningRequests that have served their purpose (certificates/cleaner/cleaner.go). */
-import { hasCode } from '@polyanthus/ground-base/errors';
 import { parseCertificate } from '@polyanthus/ground-pki/certificate';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import { certificateSigningRequests, type CertificateSigningRequest } from '@polyanthus/kube-kinds/certificates';
 import { runController } from '@polyanthus/kube-runtime/controller';
 import { parseKubeTime } from '@polyanthus/kube-runtime/times';
@@ -41,11 +41,7 @@ export const certificateCleaner: ControllerDefinition = {
         if (leftMs > 0) return { requeueAfterMs: leftMs };
         const { uid = '', resourceVersion = '' } = request.metadata;
         const preconditions = { uid, resourceVersion };
-        try {
-          await env.client.delete(inner, certificateSigningRequests, { name: key }, { preconditions });
-        } catch (error) {
-          if (!hasCode(error, 'NotFound')) throw error;
-        }
+        await unlessGone(env.client.delete(inner, certificateSigningRequests, { name: key }, { preconditions }));
         return undefined;
       },
     });

@@ -1,14 +1,12 @@
 /** Wiring of the DaemonSet controller. */
-import { events, nodes, pods, type Node, type Pod } from '@polyanthus/kube-kinds/core';
+import { events, nodes, pods, type Node } from '@polyanthus/kube-kinds/core';
 import { controllerRevisions, daemonSets } from '@polyanthus/kube-kinds/workloads';
-import { labelSelectorMatcher } from '@polyanthus/kube-objects/selectors';
 import { jsonEqual } from '@polyanthus/kube-runtime/equal';
 import { Expectations } from '@polyanthus/kube-runtime/expectations';
 import { keyOf } from '@polyanthus/kube-runtime/keys';
 import { controllingOwner, watchInto } from '@polyanthus/kube-runtime/watches';
 import { queueFor, recorderFor, runWithEvents, type ControllerDefinition } from '../environment.ts';
-import { controllerOf } from '../ownership.ts';
-import { expectPods } from '../pod-writes.ts';
+import { adoptersOf, concernedBy, expectPods } from '../pod-writes.ts';
 import { FailedPods } from './failed-pods.ts';
 import { reconcileDaemonSet } from './reconcile.ts';
 import type { DaemonSetScope } from './round.ts';
@@ -46,12 +44,7 @@ export const daemonSetController: ControllerDefinition = {
     const ownersOf = controllingOwner(daemonSets);
     watchInto(sets, queue);
     expectPods(podCache, expectations, ownersOf);
-    const orphanKeys = (pod: Pod): readonly string[] =>
-      sets
-        .byIndex('byNamespace', pod.metadata.namespace ?? '')
-        .filter((set) => labelSelectorMatcher(set.spec.selector).matches(pod.metadata.labels))
-        .map(keyOf);
-    watchInto(podCache, queue, (pod) => (controllerOf(pod) === undefined ? orphanKeys(pod) : ownersOf(pod)));
+    watchInto(podCache, queue, concernedBy(ownersOf, adoptersOf(sets)));
     watchInto(nodeCache, queue, () => sets.list().map(keyOf), nodeMatters);
     const scope: DaemonSetScope = {
       writer: { client: env.client, expectations, recorder },

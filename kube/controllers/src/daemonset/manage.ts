@@ -1,7 +1,7 @@
 /** One pod on every node that wants one, and none elsewhere (daemon_controller.go, manage). */
 import type { Node, Pod } from '@polyanthus/kube-kinds/core';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import { keyOf } from '@polyanthus/kube-runtime/keys';
-import { isPodReady } from '../pods.ts';
 import { fitOf } from './placement.ts';
 import { byAge, hashOf, isAvailable, isTerminating, type Changes, type Round } from './round.ts';
 import { surgeOf } from './rollout.ts';
@@ -62,5 +62,5 @@ function surplus(round: Round, running: readonly Pod[]): readonly Pod[] {
   const oldest = running.find((pod) => hashOf(pod) !== round.hash);
   const more = running.filter((pod) => pod !== newest && pod !== oldest);
   if (newest === undefined || oldest === undefined) return more;
-  return !isPodReady(oldest) || isAvailable(round, newest) ? [...more, oldest] : more;
+  return !isReady(oldest) || isAvailable(round, newest) ? [...more, oldest] : more;
 }

@@ -1,6 +1,7 @@
 /** The status of a DaemonSet, from nodes and pods. */
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import type { DaemonSet } from '@polyanthus/kube-kinds/workloads';
-import { availableInMs, isPodReady } from '../pods.ts';
+import { availableInMs } from '../pods.ts';
 import { withoutZeros } from '../zeros.ts';
 import { fitOf, isUpdated } from './placement.ts';
 import { byAge, isAvailable, type Round } from './round.ts';
@@ -18,7 +19,7 @@ export function daemonSetStatus(round: Round, observed: boolean): NonNullable<Da
     counts.desired += 1;
     if (pod === undefined) continue;
     counts.current += 1;
-    if (isPodReady(pod)) counts.ready += 1;
+    if (isReady(pod)) counts.ready += 1;
     if (isAvailable(round, pod)) counts.available += 1;
     if (isUpdated(set, pod, hash)) counts.updated += 1;
   }

@@ -1,6 +1,6 @@
 /** Moves pods from old sets to the new one, within the bounds of the strategy. */
 import type { Context } from '@polyanthus/ground-base/context';
-import { hasCode } from '@polyanthus/ground-base/errors';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import { replicaSets, type ReplicaSet } from '@polyanthus/kube-kinds/core';
 import { byAge, desiredReplicas, fenceposts, newSetSize, sizeOf, sum } from './counts.ts';
 import { revisionOf } from './revision.ts';
@@ -73,10 +73,6 @@ export async function pruneHistory(ctx: Context, round: Round): Promise<void> {
     const settled = (set.metadata.generation ?? 0) <= (set.status?.observedGeneration ?? 0);
     if (sizeOf(set) !== 0 || (set.status?.replicas ?? 0) !== 0 || !settled) continue;
     const { namespace, name = '', uid = '' } = set.metadata;
-    try {
-      await round.env.client.delete(ctx, replicaSets, { namespace, name }, { preconditions: { uid } });
-    } catch (error) {
-      if (!hasCode(error, 'NotFound')) throw error;
-    }
+    await unlessGone(round.env.client.delete(ctx, replicaSets, { namespace, name }, { preconditions: { uid } }));
   }
 }

@@ -8,9 +8,9 @@ import {
   type DisruptionStatus,
   type PodDisruptionBudget,
 } from '@polyanthus/kube-kinds/disruption';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import { jsonEqual } from '@polyanthus/kube-runtime/equal';
 import { kubeTime, parseKubeTime } from '@polyanthus/kube-runtime/times';
-import { isPodReady } from '../pods.ts';
 import type { Expected } from './expected.ts';
 
 /** A granted eviction whose pod is not being deleted after this long has failed: the pod counts again. */
@@ -50,7 +50,7 @@ export function countHealthy(pods: readonly Pod[], { pods: disrupted }: Disrupte
   return pods.filter((pod) => {
     if (pod.metadata.deletionTimestamp !== undefined) return false;
     const since = parseKubeTime(disrupted[pod.metadata.name ?? '']);
-    return (since === undefined || since + deletionTimeoutMs <= nowMs) && isPodReady(pod);
+    return (since === undefined || since + deletionTimeoutMs <= nowMs) && isReady(pod);
   }).length;
 }
 

@@ -3,6 +3,7 @@ import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import { nodes, pods, services, type Node, type Pod, type Service } from '@polyanthus/kube-kinds/core';
 import { endpointSlices, type EndpointSlice } from '@polyanthus/kube-kinds/discovery';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import { labelSelectorMatcher } from '@polyanthus/kube-objects/selectors';
 import { commit } from '@polyanthus/kube-runtime/committer';
 import { runController, type ReconcileResult } from '@polyanthus/kube-runtime/controller';
@@ -13,7 +14,6 @@ import { joinKey, keyOf } from '@polyanthus/kube-runtime/keys';
 import { watchInto } from '@polyanthus/kube-runtime/watches';
 import { queueFor, type ControllerDefinition, type ControllerEnv } from '../environment.ts';
 import { isNamespaceEnding } from '../pod-writes.ts';
-import { isPodReady } from '../pods.ts';
 import { addressTypesOf, groupsOf } from './endpoints.ts';
 import { managedBy, managedByLabel, planSlices, serviceNameLabel, type SlicePlan } from './packing.ts';
 
@@ -108,7 +108,7 @@ function podMatters(before: Pod, after: Pod): boolean {
     pod.spec.nodeName,
     pod.status?.podIPs ?? pod.status?.podIP,
     pod.status?.phase,
-    isPodReady(pod),
+    isReady(pod),
   ];
   return !jsonEqual(said(before), said(after));
 }

@@ -1,7 +1,7 @@
 /** What pods are to a Service (endpointslice/utils.go). */
 import type { Node, Pod, Service } from '@polyanthus/kube-kinds/core';
 import type { Endpoint, EndpointPort, EndpointSlice } from '@polyanthus/kube-kinds/discovery';
-import { isPodReady } from '../pods.ts';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 
 export type AddressType = EndpointSlice['addressType'];
 
@@ -56,7 +56,7 @@ function addressesOf({ status, spec }: Pod, type: AddressType): readonly string[
 }
 
 function endpointOf(service: Service, pod: Pod, node: Node | undefined, addresses: readonly string[]): Endpoint {
-  const serving = isPodReady(pod);
+  const serving = isReady(pod);
   const terminating = pod.metadata.deletionTimestamp !== undefined;
   const ready = service.spec?.publishNotReadyAddresses === true || (serving && !terminating);
   const { namespace = '', name = '', uid = '' } = pod.metadata;

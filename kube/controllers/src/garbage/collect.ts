@@ -4,6 +4,7 @@
  */
 import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import type { KubeObject, OwnerReference } from '@polyanthus/kube-objects/meta';
 import { commit } from '@polyanthus/kube-runtime/committer';
 import { hasFinalizer, withoutFinalizer } from '@polyanthus/kube-runtime/finalizers';
@@ -258,9 +259,5 @@ async function write(
   before: KubeObject,
   after: KubeObject,
 ): Promise<void> {
-  try {
-    await commit(ctx, scope.env.client, node.type, { before, after });
-  } catch (error) {
-    if (!hasCode(error, 'NotFound')) throw error;
-  }
+  await unlessGone(commit(ctx, scope.env.client, node.type, { before, after }));
 }

@@ -1,8 +1,7 @@
 /** Wiring of the Job controller, and of the one that deletes finished Jobs. */
 import { hasCode } from '@polyanthus/ground-base/errors';
-import { events, pods, type Pod } from '@polyanthus/kube-kinds/core';
+import { events, pods } from '@polyanthus/kube-kinds/core';
 import { jobs, type Job } from '@polyanthus/kube-kinds/workloads';
-import { labelSelectorMatcher } from '@polyanthus/kube-objects/selectors';
 import { runController } from '@polyanthus/kube-runtime/controller';
 import { Expectations } from '@polyanthus/kube-runtime/expectations';
 import { keyOf, splitKey } from '@polyanthus/kube-runtime/keys';
@@ -10,7 +9,7 @@ import { parseKubeTime } from '@polyanthus/kube-runtime/times';
 import { controllingOwner, watchInto } from '@polyanthus/kube-runtime/watches';
 import { queueFor, recorderFor, runWithEvents, type ControllerDefinition } from '../environment.ts';
 import { controllerOf } from '../ownership.ts';
-import { expectPods } from '../pod-writes.ts';
+import { adoptersOf, concernedBy, expectPods } from '../pod-writes.ts';
 import { finishedCondition, isTracked } from './job-state.ts';
 import { reconcileJob, releaseAll } from './reconcile.ts';
 import type { JobScope } from './round.ts';
@@ -44,15 +43,11 @@ export const jobController: ControllerDefinition = {
     watchInto(jobCache, queue);
     jobCache.onEvent({ onDelete: (job) => void scope.backoffs.delete(job.metadata.uid ?? '') });
     expectPods(podCache, expectations, ownersOf);
-    const orphanKeys = (pod: Pod): readonly string[] =>
-      jobCache
-        .byIndex('byNamespace', pod.metadata.namespace ?? '')
-        .filter((job) => labelSelectorMatcher(job.spec.selector).matches(pod.metadata.labels))
-        .map(keyOf);
-    watchInto(podCache, queue, (pod) => (controllerOf(pod) === undefined ? orphanKeys(pod) : ownersOf(pod)));
+    const adopters = adoptersOf(jobCache);
+    watchInto(podCache, queue, concernedBy(ownersOf, adopters));
     // Pods that a Job was made to leave behind keep its finalizer else.
     watchInto(podCache, orphans, (pod) =>
-      controllerOf(pod) === undefined && isTracked(pod) && orphanKeys(pod).length === 0 ? [keyOf(pod)] : [],
+      controllerOf(pod) === undefined && isTracked(pod) && adopters(pod).length === 0 ? [keyOf(pod)] : [],
     );
     const informers = [jobCache, podCache];
     await Promise.all([

@@ -1,8 +1,10 @@
 /** One round for one Job (kube-controller-manager's job_controller.go). */
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { pods, type Pod } from '@polyanthus/kube-kinds/core';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import { jobs, type Job } from '@polyanthus/kube-kinds/workloads';
 import { labelSelectorMatcher } from '@polyanthus/kube-objects/selectors';
 import { commit } from '@polyanthus/kube-runtime/committer';
@@ -10,7 +12,6 @@ import type { ReconcileResult } from '@polyanthus/kube-runtime/controller';
 import { splitKey } from '@polyanthus/kube-runtime/keys';
 import { claimCandidates, claimObjects, controllerOf } from '../ownership.ts';
 import { changePods } from '../pod-writes.ts';
-import { isPodReady } from '../pods.ts';
 import { finishedCondition, isTracked, trackingFinalizer } from './job-state.ts';
 import { wantedChanges } from './manage.ts';
 import { openRound, type JobScope, type Round } from './round.ts';
@@ -55,7 +56,7 @@ async function movePods(
   await changePods(ctx, scope.writer, { key, owner: job, create, remove });
   done.created += create.length;
   done.removed += remove.length;
-  done.removedReady += remove.filter(isPodReady).length;
+  done.removedReady += remove.filter(isReady).length;
 }
 
 /** The status first: a finalizer that goes before its pod is counted loses the count. */
@@ -96,11 +97,7 @@ async function release(ctx: Context, client: KubeClient, before: Pod): Promise<v
   const { finalizers = [], ...rest } = before.metadata;
   const kept = finalizers.filter((one) => one !== trackingFinalizer);
   const metadata = kept.length === 0 ? rest : { ...rest, finalizers: kept };
-  try {
-    await commit(ctx, client, pods, { before, after: { ...before, metadata } });
-  } catch (error) {
-    if (!hasCode(error, 'NotFound')) throw error;
-  }
+  await unlessGone(commit(ctx, client, pods, { before, after: { ...before, metadata } }));
 }
 
 /** Pods of a Job that is gone wait for nobody. */

@@ -1,8 +1,8 @@
 /** The status of a Job, and the pods whose end it has counted. */
 import type { Pod } from '@polyanthus/kube-kinds/core';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import type { Job } from '@polyanthus/kube-kinds/workloads';
 import { kubeTime } from '@polyanthus/kube-runtime/times';
-import { isPodReady } from '../pods.ts';
 import { withoutZeros } from '../zeros.ts';
 import { formatIndexes } from './indexes.ts';
 import { isFailed, isIndexed, isTracked, judgeFailure, trueCondition, type JobCondition } from './job-state.ts';
@@ -46,7 +46,7 @@ export function jobView(round: Round, verdict: Verdict | undefined): JobView {
       succeeded: counted,
       failed: (job.status?.failed ?? 0) + gone(round.uncounted.failed),
     }),
-    ready: Math.max(0, round.active.filter(isPodReady).length - round.done.removedReady),
+    ready: Math.max(0, round.active.filter(isReady).length - round.done.removedReady),
     terminating,
     ...(round.indexes.size === 0 ? {} : { completedIndexes: formatIndexes(round.indexes) }),
     uncountedTerminatedPods: {

@@ -3,6 +3,7 @@ import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import { describeError } from '@polyanthus/ground-base/log';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import { pods } from '@polyanthus/kube-kinds/core';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
@@ -63,16 +64,9 @@ async function removeAll(
     return;
   }
   for (const object of (await client.listAll(ctx, type, { namespace })).items) {
-    try {
-      await client.delete(
-        ctx,
-        type,
-        { namespace, name: object.metadata.name ?? '' },
-        { propagationPolicy: 'Background' },
-      );
-    } catch (error) {
-      if (!hasCode(error, 'NotFound')) throw error;
-    }
+    await unlessGone(
+      client.delete(ctx, type, { namespace, name: object.metadata.name ?? '' }, { propagationPolicy: 'Background' }),
+    );
   }
 }
 

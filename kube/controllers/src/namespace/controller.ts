@@ -1,6 +1,7 @@
 /** Namespace deletion: empties a terminating namespace, then takes the finalizer `kubernetes` off (through /finalize). */
 import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import { namespaces, type Namespace } from '@polyanthus/kube-kinds/core';
 import { commit } from '@polyanthus/kube-runtime/committer';
 import { runController, type ReconcileResult } from '@polyanthus/kube-runtime/controller';
@@ -74,14 +75,12 @@ async function read(ctx: Context, env: ControllerEnv, name: string): Promise<Nam
 
 async function finalize(ctx: Context, env: ControllerEnv, namespace: Namespace): Promise<void> {
   const finalizers = (namespace.spec?.finalizers ?? []).filter((each) => each !== finalizer);
-  try {
-    await env.client.update(
+  await unlessGone(
+    env.client.update(
       ctx,
       namespaces,
       { ...namespace, spec: { ...namespace.spec, finalizers } },
       { subresource: 'finalize' },
-    );
-  } catch (error) {
-    if (!hasCode(error, 'NotFound')) throw error;
-  }
+    ),
+  );
 }

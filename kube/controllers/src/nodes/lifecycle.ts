@@ -3,12 +3,12 @@ import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { leases, nodes, pods, type Lease, type Node, type Pod } from '@polyanthus/kube-kinds/core';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import { commit } from '@polyanthus/kube-runtime/committer';
 import type { ReconcileResult } from '@polyanthus/kube-runtime/controller';
 import type { EventRecorder } from '@polyanthus/kube-runtime/events';
 import type { Informer } from '@polyanthus/kube-runtime/informer';
 import { kubeTime } from '@polyanthus/kube-runtime/times';
-import { isPodReady } from '../pods.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import {
   conditionOf,
@@ -98,7 +98,7 @@ async function liveLease(ctx: Context, scope: LifecycleScope, name: string): Pro
 async function markPods(ctx: Context, { scope, node, name }: Round): Promise<'written' | 'next'> {
   if (conditionOf(node, 'Ready')?.reason !== 'NodeStatusUnknown') return 'next';
   for (const pod of scope.podCache.byIndex('byNode', name)) {
-    if (!isPodReady(pod)) continue;
+    if (!isReady(pod)) continue;
     const lastTransitionTime = kubeTime(ctx.clock.now());
     const conditions = (pod.status?.conditions ?? []).map((condition) =>
       condition.type === 'Ready' ? { ...condition, status: 'False' as const, lastTransitionTime } : condition,

@@ -1,14 +1,12 @@
 /** Wiring of the ReplicaSet controller. */
 import { events, pods, replicaSets, type Pod } from '@polyanthus/kube-kinds/core';
-import { labelSelectorMatcher } from '@polyanthus/kube-objects/selectors';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import { Expectations } from '@polyanthus/kube-runtime/expectations';
 import { jsonEqual } from '@polyanthus/kube-runtime/equal';
-import { keyOf } from '@polyanthus/kube-runtime/keys';
 import { controllingOwner, watchInto } from '@polyanthus/kube-runtime/watches';
 import { queueFor, recorderFor, runWithEvents, type ControllerDefinition } from '../environment.ts';
-import { controllerOf } from '../ownership.ts';
-import { expectPods } from '../pod-writes.ts';
-import { isPodActive, isPodReady } from '../pods.ts';
+import { adoptersOf, concernedBy, expectPods } from '../pod-writes.ts';
+import { isPodActive } from '../pods.ts';
 import { reconcileReplicaSet } from './reconcile.ts';
 
 /** Keeps as many pods as each ReplicaSet asks for. */
@@ -33,17 +31,7 @@ export const replicaSetController: ControllerDefinition = {
     const ownersOf = controllingOwner(replicaSets);
     watchInto(sets, queue);
     expectPods(podCache, expectations, ownersOf);
-    const orphanKeys = (pod: Pod): readonly string[] =>
-      sets
-        .byIndex('byNamespace', pod.metadata.namespace ?? '')
-        .filter((set) => labelSelectorMatcher(set.spec.selector).matches(pod.metadata.labels))
-        .map(keyOf);
-    watchInto(
-      podCache,
-      queue,
-      (pod) => (controllerOf(pod) === undefined ? orphanKeys(pod) : ownersOf(pod)),
-      podMatters,
-    );
+    watchInto(podCache, queue, concernedBy(ownersOf, adoptersOf(sets)), podMatters);
     const scope = { env, sets, podCache, expectations, recorder };
     await runWithEvents(ctx, env, recorder, {
       name: 'replicaset-controller',
@@ -59,7 +47,7 @@ export const replicaSetController: ControllerDefinition = {
 function podMatters(before: Pod, after: Pod): boolean {
   return (
     isPodActive(before) !== isPodActive(after) ||
-    isPodReady(before) !== isPodReady(after) ||
+    isReady(before) !== isReady(after) ||
     !jsonEqual(before.metadata.labels, after.metadata.labels) ||
     !jsonEqual(before.metadata.ownerReferences, after.metadata.ownerReferences)
   );

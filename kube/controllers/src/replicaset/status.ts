@@ -1,8 +1,9 @@
 /** The status of a ReplicaSet, from its pods. */
 import type { Pod, PodCondition, ReplicaSet } from '@polyanthus/kube-kinds/core';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import { kubeTime } from '@polyanthus/kube-runtime/times';
 import { withoutZeros } from '../zeros.ts';
-import { availableInMs, isPodActive, isPodReady } from '../pods.ts';
+import { availableInMs, isPodActive } from '../pods.ts';
 
 /** A status and when it changes by time alone. */
 export interface ReplicaSetView {
@@ -30,7 +31,7 @@ export function replicaSetStatus(
         fullyLabeledReplicas: active.filter((pod) =>
           labels.every(([key, value]) => pod.metadata.labels?.[key] === value),
         ).length,
-        readyReplicas: active.filter(isPodReady).length,
+        readyReplicas: active.filter(isReady).length,
         availableReplicas: waits.filter((wait) => wait === 0).length,
         observedGeneration: set.metadata.generation ?? 0,
       }),

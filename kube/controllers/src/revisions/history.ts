@@ -2,6 +2,7 @@
 import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import type { PodTemplate } from '@polyanthus/kube-kinds/core';
 import { controllerRevisions, type ControllerRevision } from '@polyanthus/kube-kinds/workloads';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
@@ -129,10 +130,6 @@ export async function dropRevisions(
 ): Promise<void> {
   for (const revision of candidates.toSorted(byRevision).slice(0, Math.max(0, count))) {
     const { namespace, name = '', uid = '' } = revision.metadata;
-    try {
-      await client.delete(ctx, controllerRevisions, { namespace, name }, { preconditions: { uid } });
-    } catch (error) {
-      if (!hasCode(error, 'NotFound')) throw error;
-    }
+    await unlessGone(client.delete(ctx, controllerRevisions, { namespace, name }, { preconditions: { uid } }));
   }
 }

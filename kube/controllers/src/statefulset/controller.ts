@@ -1,13 +1,11 @@
 /** Wiring of the StatefulSet controller. */
-import { events, pods, type Pod } from '@polyanthus/kube-kinds/core';
+import { events, pods } from '@polyanthus/kube-kinds/core';
 import { controllerRevisions, persistentVolumeClaims, statefulSets } from '@polyanthus/kube-kinds/workloads';
-import { labelSelectorMatcher } from '@polyanthus/kube-objects/selectors';
 import { Expectations } from '@polyanthus/kube-runtime/expectations';
 import { keyOf } from '@polyanthus/kube-runtime/keys';
 import { controllingOwner, watchInto } from '@polyanthus/kube-runtime/watches';
 import { queueFor, recorderFor, runWithEvents, type ControllerDefinition } from '../environment.ts';
-import { controllerOf } from '../ownership.ts';
-import { expectPods } from '../pod-writes.ts';
+import { adoptersOf, concernedBy, expectPods } from '../pod-writes.ts';
 import { reconcileStatefulSet } from './reconcile.ts';
 import type { StatefulSetScope } from './round.ts';
 
@@ -52,11 +50,7 @@ export const statefulSetController: ControllerDefinition = {
     const setsIn = (namespace: string | undefined) => sets.byIndex('byNamespace', namespace ?? '');
     watchInto(sets, queue);
     expectPods(podCache, expectations, ownersOf);
-    const orphanKeys = (pod: Pod): readonly string[] =>
-      setsIn(pod.metadata.namespace)
-        .filter((set) => labelSelectorMatcher(set.spec.selector).matches(pod.metadata.labels))
-        .map(keyOf);
-    watchInto(podCache, queue, (pod) => (controllerOf(pod) === undefined ? orphanKeys(pod) : ownersOf(pod)));
+    watchInto(podCache, queue, concernedBy(ownersOf, adoptersOf(sets)));
     // A place may wait for the claim of its last pod to go.
     claimCache.onEvent({
       onDelete: (claim) => {

@@ -3,12 +3,13 @@ import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import { describeError } from '@polyanthus/ground-base/log';
 import { pods, type Pod } from '@polyanthus/kube-kinds/core';
+import { isReady } from '@polyanthus/kube-kinds/ready';
 import type { ControllerRevision, PersistentVolumeClaim, StatefulSet } from '@polyanthus/kube-kinds/workloads';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import type { EventRecorder } from '@polyanthus/kube-runtime/events';
 import type { Expectations } from '@polyanthus/kube-runtime/expectations';
 import type { Informer } from '@polyanthus/kube-runtime/informer';
-import { availableInMs, isPodReady } from '../pods.ts';
+import { availableInMs } from '../pods.ts';
 
 /** What a round reads from, remembers and speaks through. */
 export interface StatefulSetScope {
@@ -55,7 +56,7 @@ export interface Round {
 export type Progress = 'next' | 'wait';
 
 /** Running and ready. */
-export const isRunningAndReady = (pod: Pod): boolean => pod.status?.phase === 'Running' && isPodReady(pod);
+export const isRunningAndReady = (pod: Pod): boolean => pod.status?.phase === 'Running' && isReady(pod);
 /** Ready for as long as the set wants. */
 export const isAvailable = (round: Round, pod: Pod): boolean =>
   availableInMs(pod, round.set.spec.minReadySeconds ?? 0, round.nowMs) === 0;

@@ -2,6 +2,7 @@
 import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import { unlessGone } from '@polyanthus/kube-client/gone';
 import { pods, type Pod } from '@polyanthus/kube-kinds/core';
 import { commit } from '@polyanthus/kube-runtime/committer';
 import type { ReconcileResult } from '@polyanthus/kube-runtime/controller';
@@ -91,12 +92,8 @@ export class PodAgent {
   }
 
   async #report(ctx: Context, pod: Pod, status: NonNullable<Pod['status']>): Promise<void> {
-    try {
-      await commit(ctx, this.#options.client, pods, { before: pod, after: { ...pod, status } });
-    } catch (error) {
-      // Gone, or changed since: the change itself wakes the next round.
-      if (!hasCode(error, 'NotFound')) throw error;
-    }
+    // Gone, or changed since: the change itself wakes the next round.
+    await unlessGone(commit(ctx, this.#options.client, pods, { before: pod, after: { ...pod, status } }));
   }
 
   #warn(pod: Pod, run: PodRun): void {
