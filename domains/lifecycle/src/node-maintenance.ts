@@ -14,11 +14,13 @@ import type {
   StepScope,
   Verdict,
 } from '@polyanthus/engine-runbook/runbook';
-import { leases, nodes, type Node } from '@polyanthus/kube-kinds/core';
+import { nodes, type Node } from '@polyanthus/kube-kinds/core';
 import type { RunTarget } from '@polyanthus/kube-kinds/own/runbook';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import { commandStep, hostParameters, noHosts, reachStep, type OpenHost } from './host-command.ts';
-import { ownersOf, podsBack, type PodOwner } from './pods-back.ts';
+import { DrainTally } from './drain-mark.ts';
+import { followLife, heartbeat, lifeBefore, lifeSentence, signOfLife } from './sign-of-life.ts';
+import { followOwners, ownersDown, ownersOf, podsBack, type PodOwner } from './pods-back.ts';
 
 const minuteMs = 60_000;
 /** kubectl's, between two tries of a pod whose budget said no. */
@@ -97,6 +99,7 @@ const cordon: ActionStep = {
   repeat: 'safe',
   before: cordonBefore,
   act: (_ctx, scope) => setCordon(scope, true),
+  mark: heartbeat,
   proof: {
     kind: 'holds',
     until: 'uncordon',
@@ -115,21 +118,29 @@ async function emptyNode(ctx: Context, scope: StepScope): Promise<void> {
   const node = nodeOf(scope).name;
   const budgetsMs = Number(scope.parameters['drainTimeout']) - marginMs;
   const noted = new Set<string>();
-  await drainNode(ctx, {
+  const tally = new DrainTally(scope);
+  const { word } = await drainNode(ctx, {
     client: scope.client,
     node,
     rules: rulesOf(scope.parameters),
     timeoutMs: Math.max(retryMs, budgetsMs),
     retryMs,
     overrule: (_inner, refused) => mayOverrule(scope, refused),
-    onEvent: ({ kind, pod, message = '' }) => {
+    onAllEvicted: async (inner) => tally.down(await ownersDown(inner, scope.client, ownersBefore(scope))),
+    onEvent: (event) => {
+      tally.see(event);
+      const { kind, pod, message = '' } = event;
       const line = `Pod ${pod} is ${kind}: ${message}`;
       if ((kind !== 'blocked' && kind !== 'overruled') || noted.has(line)) return;
       noted.add(line);
       scope.note(line);
     },
   });
+  if (word !== undefined) tally.hear(word);
 }
+
+const ownersBefore = (scope: StepScope): readonly PodOwner[] =>
+  (scope.beforeOf('drain') as { readonly owners: readonly PodOwner[] }).owners;
 
 /** `forceAfter` needs no answer; `askAfter` asks, and goes on trying until it has one. */
 async function mayOverrule(scope: StepScope, refused: RefusedPod): Promise<boolean> {
@@ -191,28 +202,26 @@ const uncordon: ActionStep = {
   },
 };
 
-async function renewal(ctx: Context, scope: StepScope): Promise<string> {
-  const lease = await scope.client.get(ctx, leases, { namespace: 'kube-node-lease', name: nodeOf(scope).name });
-  return lease.spec?.renewTime ?? '';
-}
+/** With these the node is in other hands for a while: what its kubelet said before that proves nothing any more. */
+const handsOn = ['run', 'approve'] as const;
 
-/** The heartbeat must be another one than when the step began: both times are the kubelet's, so clocks do not matter. */
 const ready: CheckStep = {
   id: 'ready',
   kind: 'check',
-  effect: { kind: 'await-node' },
+  effect: { kind: 'await-node', handsOn },
   title: 'wait until the node is ready',
   deadline: 10 * minuteMs,
-  mark: renewal,
+  mark: lifeBefore,
   proof: {
-    sentence: 'the kubelet has renewed its Lease since, and the Node is Ready',
+    sentence: lifeSentence,
     observe: async (ctx, scope) => {
-      const renewed = await renewal(ctx, scope);
-      if (renewed === scope.mark) return { ok: false, evidence: `no heartbeat since ${renewed}` };
+      const life = await signOfLife(ctx, scope);
+      if (!life.ok) return life;
       const node = await read(scope);
       const status = node.status?.conditions?.find((one) => one.type === 'Ready')?.status ?? 'Unknown';
-      return { ok: status === 'True', evidence: `Ready is ${status}, heartbeat ${renewed}` };
+      return { ok: status === 'True', evidence: `Ready is ${status}, ${life.evidence}` };
     },
+    follow: followLife,
   },
 };
 
@@ -224,10 +233,8 @@ const back: CheckStep = {
   deadline: 30 * minuteMs,
   proof: {
     sentence: 'their controllers have as many ready pods as before the drain',
-    observe: (ctx, scope) => {
-      const { owners } = scope.beforeOf('drain') as { readonly owners: readonly PodOwner[] };
-      return podsBack(ctx, scope.client, owners);
-    },
+    observe: (ctx, scope) => podsBack(ctx, scope.client, ownersBefore(scope)),
+    follow: (ctx, scope, wake) => followOwners(ctx, scope.client, ownersBefore(scope), wake),
   },
 };
 
@@ -281,9 +288,10 @@ const targets: Runbook['targets'] = async (ctx, client, given) => {
 export function nodeMaintenanceOn(open: OpenHost): Runbook {
   return {
     id: 'node-maintenance',
-    version: '2',
+    version: '3',
     title: 'Empty nodes for maintenance and take them back',
     hostsParameter: 'run',
+    hostAccess: { keyFile: 'sshKey', knownHostsFile: 'knownHosts', secret: 'sshSecret' },
     parameters,
     targets,
     stages: [

@@ -4,6 +4,7 @@ import { judgeNode } from '@polyanthus/engine-drain/drain';
 import type { DrainRules } from '@polyanthus/engine-drain/filters';
 import type { Verdict } from '@polyanthus/engine-runbook/runbook';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import { follow, type Following } from '@polyanthus/kube-client/follow';
 import { pods, type Pod } from '@polyanthus/kube-kinds/core';
 import { isServing } from '@polyanthus/kube-kinds/ready';
 import type { KubeObject, OwnerReference } from '@polyanthus/kube-objects/meta';
@@ -60,6 +61,43 @@ export async function podsBack(ctx: Context, client: KubeClient, owners: readonl
   }
   const back = `${owners.length} controllers have their pods back`;
   return { ok: missing.length === 0, evidence: missing.length === 0 ? back : missing.slice(0, 5).join('; ') };
+}
+
+/** Those that had ready pods before and have none now: `Kind namespace/name`. */
+export async function ownersDown(
+  ctx: Context,
+  client: KubeClient,
+  owners: readonly PodOwner[],
+): Promise<readonly string[]> {
+  const ready = await readyPods(ctx, client, owners);
+  return owners
+    .filter((owner) => owner.ready > 0 && (ready.get(owner.uid) ?? 0) === 0)
+    .map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`);
+}
+
+/** Calls `wake` for each pod of theirs that is ready. */
+export function followOwners(
+  ctx: Context,
+  client: KubeClient,
+  owners: readonly PodOwner[],
+  wake: () => void,
+): Following {
+  const uids = new Set(owners.map((owner) => owner.uid));
+  const followings = [...new Set(owners.map((owner) => owner.namespace))].map((namespace) =>
+    follow(
+      ctx,
+      (inner) => client.watch(inner, pods, { namespace }),
+      ({ type, object }) => {
+        if (type !== 'BOOKMARK' && uids.has(controllerOf(object)?.uid ?? '') && isServing(object)) wake();
+      },
+    ),
+  );
+  return {
+    alive: () => followings.every((one) => one.alive()),
+    stop: () => {
+      for (const one of followings) one.stop();
+    },
+  };
 }
 
 /** 0 when it is gone: nobody misses its pods. */

@@ -38,8 +38,10 @@ export interface Prediction {
   readonly unknowns: readonly Unknown[];
   readonly steps: readonly PredictedStep[];
   readonly evictions: number;
-  /** Length of the whole run, if everything that fails is mended at once. */
+  /** Length of the whole run, if everything that fails is mended at once, and without what is uncounted. */
   readonly endMs: number;
+  /** Steps that wait for people of whom no earlier run tells how long they take: unknown, and not part of any time here. */
+  readonly uncounted: readonly string[];
   /** What was taken for granted. */
   readonly assumptions: readonly string[];
 }

@@ -13,7 +13,7 @@ import { ClusterRun } from './plan/cluster-run.ts';
 import { Journal } from './plan/journal.ts';
 import { EventLoop } from './plan/loop.ts';
 import { PlanRun } from './plan/plan-run.ts';
-import { verdictOf, type Prediction } from './prediction.ts';
+import { verdictOf, type PredictedStep, type Prediction } from './prediction.ts';
 import { seconds } from './seconds.ts';
 import { defaultTimes, type LearntTimes } from './times.ts';
 import { admissionUnknowns, podUnknowns, unreadUnknowns } from './unknowns.ts';
@@ -85,7 +85,8 @@ export function rehearse(input: RehearsalInput): Rehearsed {
     steps,
     evictions: steps.reduce((sum, step) => sum + (step.evictions ?? 0), 0),
     endMs,
-    assumptions: assumptionsOf(stages, podEndMs),
+    uncounted: [...new Set(steps.filter(({ basis }) => basis.source === 'unknown').map(({ step }) => step))],
+    assumptions: assumptionsOf(stages, podEndMs, steps),
   };
   return { prediction, events: loop.ran, pods: run.pods };
 }
@@ -102,7 +103,11 @@ function shortestDrain(stages: readonly PlannedStage[], times: LearntTimes): num
   return learnt.length === 0 ? undefined : Math.min(...learnt);
 }
 
-function assumptionsOf(stages: readonly PlannedStage[], podEndMs: number | undefined): readonly string[] {
+function assumptionsOf(
+  stages: readonly PlannedStage[],
+  podEndMs: number | undefined,
+  steps: readonly PredictedStep[],
+): readonly string[] {
   const definitions = stages.flatMap(({ stage }) => stage.steps);
   const ids = new Set(stages.flatMap(({ lanes }) => (lanes[0] ?? []).map((step) => step.definition.id)));
   const asked = definitions.filter(({ kind, id }) => kind === 'approval' && ids.has(id));
@@ -116,8 +121,10 @@ function assumptionsOf(stages: readonly PlannedStage[], podEndMs: number | undef
       ? `A pod ends after ${seconds(defaultTimes.podEndMs)}, or its grace period where that is shorter; no earlier run tells.`
       : `A pod ends after ${seconds(podEndMs)} at most, as the drains of earlier runs did, or after its grace period.`,
     `A pod is ready as fast as the others of its workload were; where none tells, after ${seconds(defaultTimes.podReadyMs)}.`,
-    ...asked.map(
-      ({ title }) => `People are not predicted: "${title}" is counted as ${seconds(defaultTimes.approvalMs)}.`,
+    ...asked.map(({ id, title }) =>
+      steps.some(({ step, basis }) => step === id && basis.source === 'unknown')
+        ? `How long people take for "${title}" is unknown and not counted.`
+        : `People take as long for "${title}" as in earlier runs.`,
     ),
     ...unmodelled.map(
       ({ title }) =>

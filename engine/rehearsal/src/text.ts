@@ -18,7 +18,7 @@ export function predictionText(prediction: Prediction): string {
   return [
     `Rehearsal of ${prediction.runbook} on ${snapshot.source} (${snapshot.gitVersion}) as it was at ${snapshot.takenAt}`,
     `Verdict: ${verdicts[prediction.verdict]}`,
-    `Predicted: ${prediction.targets.length} targets, ${prediction.evictions} evictions, ${seconds(prediction.endMs)}`,
+    `Predicted: ${prediction.targets.length} targets, ${prediction.evictions} evictions, ${seconds(prediction.endMs)}${uncountedText(prediction.uncounted)}`,
     ...section('Findings', findings.flatMap(findingLines)),
     ...section(
       'Unknown',
@@ -34,6 +34,13 @@ export function predictionText(prediction: Prediction): string {
   ].join('\n');
 }
 
+/** After a time: what it leaves out; nothing where it leaves out nothing. */
+export function uncountedText(uncounted: readonly string[]): string {
+  return uncounted.length === 0
+    ? ''
+    : `, and what is unknown and not counted: people's time for ${uncounted.join(', ')}`;
+}
+
 function section(title: string, lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : ['', title, ...lines];
 }
@@ -45,6 +52,7 @@ function findingLines({ severity, code, object, field, reason, next }: Finding):
 function stepLine({ step, target, startMs, endMs, outcome, evictions, basis }: PredictedStep): string {
   const place = target === undefined ? step : `${step}/${target}`;
   const evicts = evictions === undefined ? '' : `, ${evictions} evictions`;
+  if (basis.source === 'unknown') return `  ${seconds(startMs)}: ${place} (waits for people; unknown, not counted)`;
   const from = basis.samples === 0 ? basis.source : `${basis.source}, ${basis.samples} earlier`;
   return `  ${seconds(startMs)} to ${seconds(endMs)}: ${place} ${outcome === 'fails' ? 'FAILS' : 'done'}${evicts} (${from}, ${basis.confidence} confidence)`;
 }

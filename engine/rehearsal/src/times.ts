@@ -5,11 +5,14 @@ import { median } from './model/workload-book.ts';
 
 /** Where a time comes from. */
 export interface Basis {
-  /** `target`: this step on this target; `step`: this step on others; `model`: computed; `default`: nothing is known. */
-  readonly source: 'target' | 'step' | 'model' | 'default';
+  /**
+   * `target`: this step on this target; `step`: this step on others; `model`: computed; `default`: nothing is known;
+   * `unknown`: nothing is known of what people take, and nothing is counted.
+   */
+  readonly source: 'target' | 'step' | 'model' | 'default' | 'unknown';
   /** Earlier times that it rests on. */
   readonly samples: number;
-  readonly confidence: 'high' | 'medium' | 'low';
+  readonly confidence: 'high' | 'medium' | 'low' | 'none';
 }
 
 export interface Estimate {
@@ -21,7 +24,7 @@ export interface Estimate {
 export const defaultTimes = {
   /** A step that writes one object and reads it back. */
   stepMs: 500,
-  /** Until a kubelet renews its Lease: it does so every 10 s. */
+  /** Until a kubelet renews its Lease, where only that tells that it lives: it does so every 10 s. */
   heartbeatMs: 10_000,
   /** From being placed to being ready, of a pod whose workload has no ready one to learn from. */
   podReadyMs: 15_000,
@@ -29,8 +32,6 @@ export const defaultTimes = {
   podEndMs: 5000,
   /** A command on a host, or another action that is not modelled. */
   unknownActionMs: 30_000,
-  /** An approval: people are not predicted. */
-  approvalMs: 0,
 } as const;
 
 /** Samples of one step that are kept: the newest. */

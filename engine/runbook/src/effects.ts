@@ -25,7 +25,23 @@ export type StepEffect =
     }
   /** Puts the cordon back as it was found. */
   | { readonly kind: 'restore-node' }
-  /** Waits for the node's heartbeat and readiness. */
-  | { readonly kind: 'await-node' }
+  /**
+   * Waits for a sign of life of the node's kubelet, and readiness. A pod that it ended for the drain is one; with a value
+   * other than false for one of `handsOn` only a new heartbeat is.
+   */
+  | { readonly kind: 'await-node'; readonly handsOn?: readonly string[] }
   /** Waits until the controllers of what was evicted have their pods back. */
   | { readonly kind: 'await-pods' };
+
+/** What a step with the effect `drain-node` leaves as its mark, for the comparison with a rehearsal. Lists are short. */
+export interface DrainMark {
+  readonly evicted: number;
+  /** The executor was killed in an earlier attempt: there may have been more. */
+  readonly atLeast?: true;
+  /** How often budgets said no. */
+  readonly blockedTimes: number;
+  /** Budgets that did, `namespace/name`. */
+  readonly blockedBy?: readonly string[];
+  /** Controllers that had no ready pod once everything was evicted: `Kind namespace/name`. */
+  readonly down?: readonly string[];
+}

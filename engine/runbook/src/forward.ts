@@ -2,8 +2,10 @@
  * One step forward: intent, action, proof, each stored before the next begins. Whoever finds a step in the middle first
  * looks whether it happened, and only then does it again.
  */
+import { Bell } from '@polyanthus/ground-base/bell';
 import { sleep, withTimeout, type Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
+import type { Following } from '@polyanthus/kube-client/follow';
 import { kubeMicroTime, parseKubeTime } from '@polyanthus/kube-runtime/times';
 import { runbookErrors } from './errors.ts';
 import { isTransient, redText, textOf } from './failures.ts';
@@ -15,6 +17,9 @@ import { scopeOf } from './scope.ts';
 
 /** Between two looks. */
 export const observeMs = 1000;
+/** The same while a change would be told, and at least after one that was told. */
+const followedMs = 5000;
+const wokenMs = 50;
 const backoffMaxMs = 30_000;
 
 /** Until an approval arrives; throws when the run ends otherwise. */
@@ -51,6 +56,7 @@ export async function stepForward(
 
 /** A step that was undone begins anew, with a before-image of its own. */
 async function forget(ctx: Context, handle: RunHandle, record: StepRecord): Promise<void> {
+  record.left = undefined;
   await handle.store(ctx, record, {
     state: 'Pending',
     attempt: 0,
@@ -70,7 +76,7 @@ async function check(ctx: Context, handle: RunHandle, record: StepRecord, step: 
   const deadlineMs = ctx.clock.monotonic() + numberOf(step.deadline, handle.options.parameters);
   const mark = await patiently(ctx, deadlineMs, () => step.mark?.(ctx, scopeOf(ctx, handle, record)));
   const scope = scopeOf(ctx, handle, record, mark);
-  const verdict = await untilSo(ctx, deadlineMs, () => step.proof.observe(ctx, scope));
+  const verdict = await untilProven(ctx, deadlineMs, step, scope);
   if (!verdict.ok) throw notProven(record, verdict);
   await proven(ctx, handle, record, verdict.evidence);
 }
@@ -97,10 +103,10 @@ async function action(ctx: Context, handle: RunHandle, record: StepRecord, step:
       const failures = (record.object.status?.failures ?? 0) + 1;
       // An intent was stored and the action failed somewhere: for a step that may not be repeated that is the end.
       if (failures >= step.attempts || (step.repeat === 'never' && isTouched(record))) {
-        await handle.store(ctx, record, { failures });
+        await handle.store(ctx, record, { failures, ...leftBy(record) });
         throw error;
       }
-      await handle.store(ctx, record, { failures, message: textOf(error) });
+      await handle.store(ctx, record, { failures, ...leftBy(record), message: textOf(error) });
       handle.emit(ctx, 'retry', { record, message: textOf(error) });
       await sleep(ctx, Math.min(backoffMaxMs, observeMs * 2 ** failures));
     }
@@ -117,8 +123,9 @@ async function adopt(ctx: Context, handle: RunHandle, record: StepRecord, step: 
   const scope = scopeOf(ctx, handle, record, mark);
   const requested = stateOf(record) === 'Pending';
   const wait = acted || (step.repeat === 'never' && !requested);
-  const look = (): Promise<Verdict> => step.proof.observe(ctx, scope);
-  const verdict = wait ? await untilSo(ctx, deadlineMs, look) : await patiently(ctx, deadlineMs, look);
+  const verdict = wait
+    ? await untilProven(ctx, deadlineMs, step, scope)
+    : await patiently(ctx, deadlineMs, () => step.proof.observe(ctx, scope));
   if (verdict.ok) {
     await proven(ctx, handle, record, `${verdict.evidence} (found so by a successor)`);
     return true;
@@ -150,25 +157,61 @@ async function attempt(ctx: Context, handle: RunHandle, record: StepRecord, step
   });
   try {
     await withTimeout(ctx, timeoutMs, `step ${stepKey(record)}`, (inner) =>
-      patiently(inner, deadlineMs, () => step.act(inner, scopeOf(inner, handle, record))),
+      patiently(inner, deadlineMs, () => step.act(inner, scopeOf(inner, handle, record, markSoFar(record)))),
     );
   } finally {
     handle.questions.delete(questionKey(record) ?? '');
   }
-  const mark = await patiently(ctx, deadlineMs, () => step.mark?.(ctx, scope));
+  const mark = record.left ?? (await patiently(ctx, deadlineMs, () => step.mark?.(ctx, scope)));
   await handle.store(ctx, record, { state: 'Acted', actedAt: kubeMicroTime(ctx.clock.now()), mark });
   const fresh = scopeOf(ctx, handle, record, mark);
-  const verdict = await untilSo(ctx, deadlineMs, () => step.proof.observe(ctx, fresh));
+  const verdict = await untilProven(ctx, deadlineMs, step, fresh);
   if (!verdict.ok) throw notProven(record, verdict);
   await proven(ctx, handle, record, verdict.evidence);
 }
 
-/** Looks until it is so, or the deadline (by the monotonic clock: wall clocks jump) has passed; at least once. */
-export async function untilSo(ctx: Context, deadlineMs: number, look: () => Promise<Verdict>): Promise<Verdict> {
-  for (;;) {
-    const verdict = await patiently(ctx, deadlineMs, look);
-    if (verdict.ok || verdict.final !== undefined || ctx.clock.monotonic() + observeMs > deadlineMs) return verdict;
-    await sleep(ctx, observeMs);
+/** What the action left, in this attempt or an earlier one. */
+const markSoFar = (record: StepRecord): unknown => record.left ?? record.object.status?.mark;
+const leftBy = ({ left }: StepRecord): { readonly mark?: unknown } => (left === undefined ? {} : { mark: left });
+
+function untilProven(
+  ctx: Context,
+  deadlineMs: number,
+  { proof }: ActionStep | CheckStep,
+  scope: StepScope,
+): Promise<Verdict> {
+  const { follow } = proof;
+  return untilSo(
+    ctx,
+    deadlineMs,
+    () => proof.observe(ctx, scope),
+    follow === undefined ? undefined : (wake) => follow(ctx, scope, wake),
+  );
+}
+
+/**
+ * Looks until it is so, or the deadline (by the monotonic clock: wall clocks jump) has passed; at least once. What is not so
+ * at once is followed where it can be: a watch begins with what there is, so that nothing is missed between look and watch.
+ */
+export async function untilSo(
+  ctx: Context,
+  deadlineMs: number,
+  look: () => Promise<Verdict>,
+  follow?: (wake: () => void) => Following,
+): Promise<Verdict> {
+  const bell = new Bell();
+  let following: Following | undefined;
+  try {
+    for (;;) {
+      const verdict = await patiently(ctx, deadlineMs, look);
+      const leftMs = deadlineMs - ctx.clock.monotonic();
+      if (verdict.ok || verdict.final !== undefined || leftMs < observeMs) return verdict;
+      following ??= follow?.(() => bell.ring());
+      await sleep(ctx, wokenMs);
+      await bell.wait(ctx, Math.min(leftMs, following?.alive() === true ? followedMs : observeMs) - wokenMs);
+    }
+  } finally {
+    following?.stop();
   }
 }
 

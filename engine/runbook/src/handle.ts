@@ -32,6 +32,8 @@ type StepStatus = NonNullable<RunStep['status']>;
 /** A planned step and its object as it was last seen or written. */
 export interface StepRecord extends PlannedStep {
   object: RunStep;
+  /** What the action under way leaves as its mark, not yet stored. */
+  left?: unknown;
 }
 
 /** How a handle is opened. */

@@ -4,6 +4,7 @@
  */
 import type { Context } from '@polyanthus/ground-base/context';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import type { Following } from '@polyanthus/kube-client/follow';
 import type { RunTarget } from '@polyanthus/kube-kinds/own/runbook';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { StepEffect } from './effects.ts';
@@ -44,8 +45,15 @@ export interface StepScope {
   live(): Promise<KubeObject>;
   /** What `before` gave, of this step or an earlier one of the lane. */
   beforeOf(step: string): unknown;
-  /** What `mark` gave. */
+  /** What `mark` gave, or the action left; while it acts, what an earlier attempt left. */
   readonly mark: unknown;
+  /** The mark of an earlier step of the lane. */
+  markOf(step: string): unknown;
+  /**
+   * Leaves what the action did as the mark of its step, instead of `mark`; JSON, small. It is stored with the end of the
+   * attempt, red or not: an executor that is killed before leaves none.
+   */
+  leave(mark: unknown): void;
   /**
    * Asks the step's question, and answers whether it was approved by now; it does not wait. `why` is shown to the user.
    */
@@ -59,6 +67,18 @@ export interface StepScope {
    * resourceVersion, so that a write that comes late is a conflict. `patch` answers undefined when nothing is to do.
    */
   change(sentence: string, patch: (live: KubeObject) => object | undefined): Promise<void>;
+}
+
+/** What is observed until it is so. */
+export interface Observation {
+  /** A sentence: what is observed. */
+  readonly sentence: string;
+  readonly observe: (ctx: Context, scope: StepScope) => Promise<Verdict>;
+  /**
+   * Watches what the observation depends on, and calls `wake` whenever looking again may tell something new. Looks at
+   * intervals go on, so that it may miss a change or end early.
+   */
+  readonly follow?: (ctx: Context, scope: StepScope, wake: () => void) => Following;
 }
 
 /** Restores what `before` gave; carried out and proven as a step of its own. */
@@ -103,13 +123,10 @@ export interface ActionStep extends StepBase {
   readonly act: (ctx: Context, scope: StepScope) => Promise<void>;
   /** Taken after the action: what a proof must be fresher than (a renewal, a generation); JSON. */
   readonly mark?: (ctx: Context, scope: StepScope) => Promise<unknown>;
-  readonly proof: {
+  readonly proof: Observation & {
     readonly kind: 'happened' | 'holds';
     /** `holds`: until this later step of the lane is begun; absent: to the end of the run. */
     readonly until?: string;
-    /** A sentence: what is observed. */
-    readonly sentence: string;
-    readonly observe: (ctx: Context, scope: StepScope) => Promise<Verdict>;
   };
   /** What it may ask while it acts, approved by its id as an approval step is. */
   readonly question?: Question;
@@ -122,10 +139,7 @@ export interface CheckStep extends StepBase {
   readonly kind: 'check';
   readonly deadline: number | { readonly parameter: string };
   readonly mark?: (ctx: Context, scope: StepScope) => Promise<unknown>;
-  readonly proof: {
-    readonly sentence: string;
-    readonly observe: (ctx: Context, scope: StepScope) => Promise<Verdict>;
-  };
+  readonly proof: Observation;
 }
 
 /** A step that lets time pass (a soak), counted from when it was begun, whoever carries it on. */
@@ -162,6 +176,8 @@ export interface Runbook {
   readonly targets: (ctx: Context, client: KubeClient, parameters: ParameterValues) => Promise<readonly RunTarget[]>;
   /** With a value for this parameter a run needs a way to hosts, which not every executor has. */
   readonly hostsParameter?: string;
+  /** Parameters that say how hosts are reached: files where the run is carried out, or a Secret for an executor elsewhere. */
+  readonly hostAccess?: { readonly keyFile: string; readonly knownHostsFile: string; readonly secret: string };
   readonly stages: readonly Stage[];
 }
 

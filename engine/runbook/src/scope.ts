@@ -20,6 +20,8 @@ export function scopeOf(ctx: Context, handle: RunHandle, record: StepRecord, mar
     await handle.guard(ctx);
     return fn();
   };
+  const inLane = (step: string): StepRecord | undefined =>
+    handle.records.find((one) => one.stage === stage && one.lane === lane && one.definition.id === step);
   return {
     client: guardedClient(handle, record),
     parameters: handle.options.parameters,
@@ -28,10 +30,10 @@ export function scopeOf(ctx: Context, handle: RunHandle, record: StepRecord, mar
     mark,
     effect,
     note: (message) => handle.emit(ctx, 'note', { record, message }),
+    leave: (left) => void (record.left = left),
     ask: (why) => ask(ctx, handle, record, why),
-    beforeOf: (step) =>
-      handle.records.find((one) => one.stage === stage && one.lane === lane && one.definition.id === step)?.object
-        .status?.before,
+    beforeOf: (step) => inLane(step)?.object.status?.before,
+    markOf: (step) => inLane(step)?.object.status?.mark,
     live: async () => {
       if (target === undefined) throw new Error(`step ${record.definition.id} has no target`);
       return readTarget(ctx, handle, target);

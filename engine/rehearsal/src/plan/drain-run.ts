@@ -1,4 +1,4 @@
-/** A drain while the plan runs, as `engine/drain` does it: 32 pods at once, refused ones again after a while. */
+/** A drain while the plan runs, as `engine/drain` does it: 32 pods at once, refused ones again when their budget allows it. */
 import { judgePods, type DrainRules, type PodVerdict } from '@polyanthus/engine-drain/filters';
 import type { BudgetState } from '../model/budget.ts';
 import type { NodeState } from '../model/node.ts';
@@ -7,9 +7,8 @@ import type { ClusterRun } from './cluster-run.ts';
 import type { GivenUp, Journal } from './journal.ts';
 import type { EventLoop } from './loop.ts';
 
-/** Evictions under way at once, and how often is looked whether a pod is gone: those of `engine/drain`. */
+/** Evictions under way at once, as in `engine/drain`. */
 const parallelMax = 32;
-const pollMs = 1000;
 
 /** What a drain may do. */
 export interface DrainSetup {
@@ -117,11 +116,7 @@ export class DrainRun {
     const nowMs = this.#loop.nowMs;
     const [budget] = pod.rules.budgets;
     if (budget !== undefined && nowMs > sinceMs) this.#journal.waited(budget, pod, sinceMs, nowMs, budget.wants);
-    this.#run.whenGone(pod, () => {
-      // Seen at the next look.
-      const restMs = (pollMs - ((this.#loop.nowMs - nowMs) % pollMs)) % pollMs;
-      this.#loop.after(restMs, () => this.#free());
-    });
+    this.#run.whenGone(pod, () => this.#loop.after(0, () => this.#free()));
   }
 
   #free(): void {
@@ -136,23 +131,23 @@ export class DrainRun {
     this.#free();
   }
 
-  /** Tries again at its own beat, the first time that the budget may have changed. */
+  /** Tries again at once when the budget allows an eviction; at its own beat when something else about it has changed. */
   #waitFor(pod: PodState, sinceMs: number): void {
     const [budget] = pod.rules.budgets;
     if (budget === undefined) return;
     const { retryMs, forceAfterMs } = this.#setup;
-    let planned = false;
+    let unplan: (() => void) | undefined;
     const nextBeat = (fromMs: number): number => sinceMs + Math.ceil((fromMs - sinceMs) / retryMs) * retryMs;
     const again = (): void => {
-      if (planned || this.#ended) return;
-      planned = true;
-      const nowMs = this.#loop.nowMs;
-      this.#loop.after(Math.max(0, nextBeat(nowMs + 1) - nowMs), () => {
-        stop();
-        if (this.#refused.delete(pod)) this.#try(pod, sinceMs);
-      });
+      stop();
+      if (this.#refused.delete(pod)) this.#try(pod, sinceMs);
     };
-    const unsubscribe = this.#run.whenHealthier(budget, again);
+    const changed = (): void => {
+      const nowMs = this.#loop.nowMs;
+      if (budget.allowed > 0) again();
+      else unplan ??= this.#loop.after(Math.max(0, nextBeat(nowMs + 1) - nowMs), again);
+    };
+    const unsubscribe = this.#run.whenHealthier(budget, changed);
     const unforce =
       forceAfterMs === undefined
         ? () => undefined
@@ -162,6 +157,7 @@ export class DrainRun {
           });
     const stop = (): void => {
       unsubscribe();
+      unplan?.();
       unforce();
     };
     this.#refused.set(pod, { pod, budget, sinceMs, stop });

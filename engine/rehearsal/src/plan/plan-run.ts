@@ -37,10 +37,18 @@ interface Lane {
   wasCordoned: boolean;
   /** Workloads that lose pods to the drain, and how many were ready before. */
   owners: readonly { readonly workload: Workload<PodState>; readonly ready: number }[];
+  evicted: number;
 }
 
 const model = (confidence: Basis['confidence']): Basis => ({ source: 'model', samples: 0, confidence });
 const byDefault: Basis = { source: 'default', samples: 0, confidence: 'low' };
+/** Of steps of which nothing was learnt. */
+const basisOf: Readonly<Record<StepDefinition['kind'], Basis>> = {
+  action: byDefault,
+  check: byDefault,
+  wait: model('high'),
+  approval: { source: 'unknown', samples: 0, confidence: 'none' },
+};
 
 /** See the file's header. */
 export class PlanRun {
@@ -81,7 +89,7 @@ export class PlanRun {
   #lane(steps: readonly PlannedStep[], done: () => void): void {
     const name = steps[0]?.target?.kind === 'Node' ? steps[0].target.name : undefined;
     const node = name === undefined ? undefined : this.#parts.run.cluster.nodesByName.get(name);
-    const lane: Lane = { node, wasCordoned: node?.cordoned === true, owners: [] };
+    const lane: Lane = { node, wasCordoned: node?.cordoned === true, owners: [], evicted: 0 };
     const gone = name !== undefined && (node === undefined || node.object.metadata.uid !== steps[0]?.target?.uid);
     if (gone) this.#parts.journal.findings.push(nodeGone(name, node !== undefined));
     // What has no node is not worked on; the real run stops there.
@@ -137,7 +145,7 @@ export class PlanRun {
         this.#restore(step, lane, lane.node, done);
         return;
       case 'await-node':
-        this.#awaitNode(step, lane.node, done);
+        this.#awaitNode(step, lane, lane.node, effect, done);
         return;
       case 'await-pods':
         this.#awaitPods(step, lane, done);
@@ -155,19 +163,22 @@ export class PlanRun {
   }
 
   /** As long as it took before, or by default. */
-  #takeTime(step: PlannedStep, done: (ended: Ended) => void, ok = true): void {
+  #takeTime(
+    step: PlannedStep,
+    done: (ended: Ended) => void,
+    { ok = true, otherwiseMs }: { readonly ok?: boolean; readonly otherwiseMs?: number } = {},
+  ): void {
     const { loop, times, parameters } = this.#parts;
     const { definition, target } = step;
     const known = definition.kind === 'wait' ? undefined : times.stepMs(definition.id, target?.name);
-    const ms = known?.ms ?? defaultMs(definition, parameters);
-    const basis = known?.basis ?? (definition.kind === 'wait' ? model('high') : byDefault);
-    loop.after(ms, () => done({ ok, basis }));
+    const ms = known?.ms ?? otherwiseMs ?? defaultMs(definition, parameters);
+    loop.after(ms, () => done({ ok, basis: known?.basis ?? basisOf[definition.kind] }));
   }
 
   #judge(step: PlannedStep, node: NodeState<PodState>, allow: DrainParameters, done: (ended: Ended) => void): void {
     const verdicts = judgeStates(this.#parts.run, node, rulesOf(allow, this.#parts.parameters));
     this.#parts.journal.findings.push(...refusals(verdicts, stepKey(step)));
-    this.#takeTime(step, done, !verdicts.some((one) => one.severity === 'fatal'));
+    this.#takeTime(step, done, { ok: !verdicts.some((one) => one.severity === 'fatal') });
   }
 
   #drain(
@@ -201,11 +212,21 @@ export class PlanRun {
     const basis: Basis = learnt === undefined ? model('low') : { ...learnt.basis, source: 'model' };
     // What every step costs besides: its intent, its proof.
     this.#parts.loop.after(defaultTimes.stepMs, () => {
-      void new DrainRun(this.#parts, setup, ({ ok, evicted }) => done({ ok, basis, evictions: evicted }));
+      void new DrainRun(this.#parts, setup, ({ ok, evicted }) => {
+        lane.evicted = evicted;
+        done({ ok, basis, evictions: evicted });
+      });
     });
   }
 
-  #awaitNode(step: PlannedStep, node: NodeState<PodState>, done: (ended: Ended) => void): void {
+  /** A pod that the kubelet ended tells at once that it lives; without one, or after foreign hands, its next heartbeat does. */
+  #awaitNode(
+    step: PlannedStep,
+    lane: Lane,
+    node: NodeState<PodState>,
+    { handsOn = [] }: Extract<StepEffect, { kind: 'await-node' }>,
+    done: (ended: Ended) => void,
+  ): void {
     if (!node.ready) {
       const object = { kind: 'Node', name: node.name };
       const reason = 'it is not ready now, so the plan waits in vain for it to be ready again';
@@ -213,7 +234,11 @@ export class PlanRun {
         finding('NodeNotReady', object, { field: 'status.conditions', reason, step: stepKey(step) }),
       );
     }
-    this.#takeTime(step, done, node.ready);
+    const given = handsOn.some(
+      (name) => ![undefined, false].includes(this.#parts.parameters[name] as false | undefined),
+    );
+    const otherwiseMs = given || lane.evicted === 0 ? defaultTimes.heartbeatMs : defaultTimes.stepMs;
+    this.#takeTime(step, done, { ok: node.ready, otherwiseMs });
   }
 
   #awaitPods(step: PlannedStep, { owners }: Lane, done: (ended: Ended) => void): void {
@@ -243,8 +268,7 @@ export class PlanRun {
 
 function defaultMs(definition: StepDefinition, parameters: ParameterValues): number {
   if (definition.kind === 'wait') return numberOf(definition.duration, parameters);
-  if (definition.kind === 'approval') return defaultTimes.approvalMs;
-  if (definition.effect?.kind === 'await-node') return defaultTimes.heartbeatMs;
+  if (definition.kind === 'approval') return 0;
   return definition.effect === undefined && definition.kind === 'action'
     ? defaultTimes.unknownActionMs
     : defaultTimes.stepMs;
