@@ -50,7 +50,7 @@ export async function carryOut(
     },
   });
   try {
-    const [ended] = await Promise.all([executing, follow(working, place, name, io)]);
+    const [ended] = await Promise.all([executing, follow(working, place, name, io, executing)]);
     return judge(ended, wanted);
   } catch (error) {
     if (ctx.signal.aborted) io.err(await goodbye(ctx, place, name));

@@ -14,15 +14,24 @@ const lookShare = 10;
 /** Steps under way that a terminal shows; the others are counted. */
 const livelyMax = 8;
 
-/** Prints to stderr until the run has stopped; answers it as it stands then. */
-export async function follow(ctx: Context, place: RunPlace, name: string, io: Io): Promise<Run> {
-  const view = io.terminal ? new TerminalView(io) : new PlainView(io);
+/** Prints to stderr until the run has stopped, or `executing` has ended; answers it as it stands then. */
+export async function follow(
+  ctx: Context,
+  place: RunPlace,
+  name: string,
+  io: Io,
+  executing?: Promise<unknown>,
+): Promise<Run> {
+  const view = io.terminal ? new TerminalView(io, place) : new PlainView(io, place);
+  let over = false;
+  void executing?.then(() => (over = true)).catch(() => undefined);
   for (;;) {
     const beganMs = ctx.clock.monotonic();
+    const last = over;
     const read = await readPatiently(ctx, place, name);
     if (read !== undefined) {
       view.show(read.run, read.steps, ctx.clock.now());
-      if (!hasWork(read.run)) return read.run;
+      if (last || !hasWork(read.run)) return read.run;
     }
     // A run of thousands of steps is read less often, so that looking stays a small part of the work.
     await sleep(ctx, Math.max(lookMs, lookShare * (ctx.clock.monotonic() - beganMs)));
@@ -47,11 +56,13 @@ async function readPatiently(
 /** One line for each step that changed, and one for each change of the run. */
 class PlainView {
   readonly #io: Io;
+  readonly #place: RunPlace;
   readonly #shown = new Map<string, string>();
   #phase = '';
 
-  constructor(io: Io) {
+  constructor(io: Io, place: RunPlace) {
     this.#io = io;
+    this.#place = place;
   }
 
   show(run: Run, steps: readonly RunStep[]): void {
@@ -61,7 +72,7 @@ class PlainView {
       this.#shown.set(step.metadata.name ?? '', line);
       this.#io.err(`${line}\n`);
     }
-    const phase = phaseLine(run, steps.length);
+    const phase = phaseLine(run, steps, this.#place);
     if (phase !== this.#phase) this.#io.err(`${phase}\n`);
     this.#phase = phase;
   }
@@ -73,11 +84,13 @@ const wrapOn = '\u001b[?7h';
 /** What ended scrolls away; below it the steps under way with their times and the run itself, drawn anew each time. */
 class TerminalView {
   readonly #io: Io;
+  readonly #place: RunPlace;
   readonly #shown = new Map<string, string>();
   #drawn = 0;
 
-  constructor(io: Io) {
+  constructor(io: Io, place: RunPlace) {
     this.#io = io;
+    this.#place = place;
   }
 
   show(run: Run, steps: readonly RunStep[], nowMs: number): void {
@@ -93,7 +106,7 @@ class TerminalView {
       }
     }
     const more = lively.length > livelyMax ? [`… and ${lively.length - livelyMax} more`] : [];
-    const block = [...lively.slice(0, livelyMax), ...more, phaseLine(run, steps.length)];
+    const block = [...lively.slice(0, livelyMax), ...more, phaseLine(run, steps, this.#place)];
     const up = this.#drawn === 0 ? '' : `\u001b[${this.#drawn}F`;
     const lines = ended.map((line) => `${line}\n`).join('');
     // A line that wraps would count twice when the cursor goes up again.
@@ -131,10 +144,15 @@ function lineOf({ spec, status = {} }: RunStep): string | undefined {
   return `${mark}${target} ${spec.title}${tries}${detail === '' ? '' : `: ${detail}`}`;
 }
 
-function phaseLine(run: Run, total: number): string {
-  const { phase = 'Pending', steps, waitingFor = [], message = '' } = run.status ?? {};
+/** Counted from the steps that are shown above: the summary in the run is written less often. */
+function phaseLine(run: Run, steps: readonly RunStep[], { again }: RunPlace): string {
+  const { phase = 'Pending', waitingFor = [], message = '' } = run.status ?? {};
   const name = run.metadata.name ?? '';
+  const proven = steps.filter((step) => step.status?.state === 'Proven').length;
+  const count = steps.length === 0 ? '' : `, ${proven} of ${steps.length} steps proven`;
   const waits =
-    waitingFor.length > 0 ? `; approve with: polyanthus runbook approve ${name} --step ${waitingFor[0] ?? ''}` : '';
-  return `run ${name}: ${phase}, ${steps?.proven ?? 0} of ${total} steps proven${waits}${message === '' ? '' : `; ${message}`}`;
+    waitingFor.length > 0
+      ? `; approve with: polyanthus runbook approve ${name} --step ${waitingFor[0] ?? ''}${again}`
+      : '';
+  return `run ${name}: ${phase}${count}${waits}${message === '' ? '' : `; ${message}`}`;
 }

@@ -20,7 +20,15 @@ import { readParameters } from './parameters.ts';
 import type { Runbook } from './runbook.ts';
 import { findRunbook, unknownStep } from './runbooks.ts';
 import { recordsAfter, runSession, type Outcome } from './session.ts';
-import { needsAsking, refuseOtherEdition, resetRed, serveResume, takeOver } from './takeover.ts';
+import {
+  isSameEdition,
+  needsAsking,
+  refuseOtherEdition,
+  resetRed,
+  serveResume,
+  stampRun,
+  takeOver,
+} from './takeover.ts';
 
 /** One executor. */
 export interface ExecutorOptions {
@@ -89,6 +97,7 @@ async function lead(ctx: Context, options: ExecutorOptions): Promise<Run> {
   const { runsClient, clusterClient, namespace, name } = options;
   const run = await runsClient.get(ctx, runs, { namespace, name });
   if (!hasWork(run) || options.accept?.(run) === false) return run;
+  if (run.spec.abort === true && !isKnown(run, options.runbooks)) return abortOtherEdition(ctx, run, options);
   const runbook = findRunbook(options.runbooks, run.spec.runbook);
   refuseOtherEdition(run, runbook);
   const parameters = readParameters(runbook.id, runbook.parameters, run.spec.parameters ?? {});
@@ -98,11 +107,38 @@ async function lead(ctx: Context, options: ExecutorOptions): Promise<Run> {
     await claimTargets(ctx, handle);
   } catch (error) {
     if (!hasCode(error, 'TargetClaimed')) throw error;
-    if (!handle.records.some(isTouched)) await releaseTargets(ctx, handle);
-    return fail(ctx, handle, textOf(error));
+    return refusedByClaim(ctx, handle, textOf(error));
   }
   await serveResume(ctx, handle);
   return drive(ctx, handle, run.status?.phase);
+}
+
+const isKnown = (run: Run, runbooks: readonly Runbook[]): boolean =>
+  runbooks.some((one) => one.id === run.spec.runbook && isSameEdition(run, one));
+
+/** To stop for good and to let go of the targets needs nothing of the runbook: any edition can. */
+async function abortOtherEdition(ctx: Context, run: Run, options: ExecutorOptions): Promise<Run> {
+  const { runsClient, clusterClient, identity, onEvent } = options;
+  const { runbook: id, digest } = run.spec;
+  const runbook = { id, version: digest, title: id, parameters: [], targets: () => Promise.resolve([]), stages: [] };
+  const handle = await stampRun(ctx, run, identity, { runsClient, clusterClient, runbook, parameters: {}, onEvent });
+  await releaseTargets(ctx, handle);
+  const message = 'aborted by request, by a program of another edition; what was done stays';
+  await handle.updateRun(ctx, () => ({
+    phase: 'Aborted',
+    message,
+    waitingFor: [],
+    endedAt: kubeTime(ctx.clock.now()),
+  }));
+  handle.emit(ctx, 'Aborted', { message });
+  return handle.run;
+}
+
+/** What was asked of the run is answered by this, or it would be tried for ever; to abort it needs no target. */
+async function refusedByClaim(ctx: Context, handle: RunHandle, message: string): Promise<Run> {
+  const { resumes, undo, abort } = handle.run.spec;
+  await handle.updateRun(ctx, () => ({ ...(resumes && { resumes }), ...(undo && { undos: undo.number }) }));
+  return abort === true ? abort(ctx, handle) : fail(ctx, handle, message);
 }
 
 const stopped: readonly (RunPhase | undefined)[] = ['Succeeded', 'Failed', 'Aborted', 'Undone'];
@@ -142,7 +178,7 @@ async function decide(
     case 'done':
       return finish(ctx, handle, back ? 'Undone' : 'Succeeded', '');
     case 'abort':
-      return finish(ctx, handle, 'Aborted', 'aborted by request; what was done stays');
+      return abort(ctx, handle);
     case 'undo':
       return serveUndo(ctx, handle, before);
     case 'red':
@@ -193,8 +229,13 @@ async function turnBack(
   await handle.updateRun(ctx, () => ({ direction: 'back', phase: 'Undoing', undoTo: to, ...more }));
 }
 
-/** Claims stay: the targets are in the middle of something. */
+function abort(ctx: Context, handle: RunHandle): Promise<Run> {
+  return finish(ctx, handle, 'Aborted', 'aborted by request; what was done stays');
+}
+
+/** Claims stay when the targets are in the middle of something; where nothing was touched, they keep nobody away. */
 async function fail(ctx: Context, handle: RunHandle, message: string): Promise<Run> {
+  if (!handle.records.some(isTouched)) await releaseTargets(ctx, handle);
   return end(ctx, handle, 'Failed', message);
 }
 

@@ -14,10 +14,15 @@ import type { Runbook } from './runbook.ts';
 /** Writes at once. */
 const parallel = 16;
 
+/** Whether the run was begun with this edition of the runbook and the engine. */
+export function isSameEdition({ spec }: Run, runbook: Runbook): boolean {
+  return spec.digest === digestOf(runbook) && spec.engineVersion === productVersion;
+}
+
 /** Refuses a run that was begun with another edition. Throws RunbookDigestMismatch. */
 export function refuseOtherEdition(run: Run, runbook: Runbook): void {
+  if (isSameEdition(run, runbook)) return;
   const digest = digestOf(runbook);
-  if (run.spec.digest === digest && run.spec.engineVersion === productVersion) return;
   throw runbookErrors.error(
     'RunbookDigestMismatch',
     `run ${run.metadata.name ?? ''} needs runbook ${run.spec.runbook} of digest ${run.spec.digest.slice(0, 12)} and engine ${run.spec.engineVersion}; this program has ${digest.slice(0, 12)} and ${productVersion}`,
@@ -27,6 +32,14 @@ export function refuseOtherEdition(run: Run, runbook: Runbook): void {
 /** Makes this executor the one of the run. Errors: RunbookDigestMismatch, RunTakenOver, Conflict when the run changed meanwhile. */
 export async function takeOver(ctx: Context, run: Run, holder: string, options: HandleOptions): Promise<RunHandle> {
   refuseOtherEdition(run, options.runbook);
+  const handle = await stampRun(ctx, run, holder, options);
+  await loadRecords(ctx, handle);
+  await stampRecords(ctx, handle);
+  return handle;
+}
+
+/** Raises the epoch; the handle knows no steps yet. Errors: Conflict when the run changed meanwhile. */
+export async function stampRun(ctx: Context, run: Run, holder: string, options: HandleOptions): Promise<RunHandle> {
   const requested = (run.spec.resumes ?? 0) > (run.status?.resumes ?? 0);
   const { endedAt: _ended, ...before } = run.status ?? {};
   const status = {
@@ -41,8 +54,6 @@ export async function takeOver(ctx: Context, run: Run, holder: string, options: 
   const stamped = await options.runsClient.update(ctx, runs, { ...run, status }, { subresource: 'status' });
   const handle = new RunHandle(stamped, options);
   handle.emit(ctx, 'taken', { message: `by ${holder}` });
-  await loadRecords(ctx, handle);
-  await stampRecords(ctx, handle);
   return handle;
 }
 
