@@ -136,9 +136,9 @@ async function abortOtherEdition(ctx: Context, run: Run, options: ExecutorOption
 
 /** What was asked of the run is answered by this, or it would be tried for ever; to abort it needs no target. */
 async function refusedByClaim(ctx: Context, handle: RunHandle, message: string): Promise<Run> {
-  const { resumes, undo, abort } = handle.run.spec;
+  const { resumes, undo, abort: aborting } = handle.run.spec;
   await handle.updateRun(ctx, () => ({ ...(resumes && { resumes }), ...(undo && { undos: undo.number }) }));
-  return abort === true ? abort(ctx, handle) : fail(ctx, handle, message);
+  return aborting === true ? abort(ctx, handle) : fail(ctx, handle, message);
 }
 
 const stopped: readonly (RunPhase | undefined)[] = ['Succeeded', 'Failed', 'Aborted', 'Undone'];
