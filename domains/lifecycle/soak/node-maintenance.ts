@@ -1,112 +1,114 @@
 /**
- * node-maintenance killed at seeded requests of its executor, as a table: `npm run soak:node-maintenance [kills] [seed] [stride]`.
+ * node-maintenance killed at seeded points inside actions and at boundaries of steps, as a table:
+ * `npm run soak:node-maintenance -- [POINTS] [SEED] [STRIDE] [--workers N] [--table]`. Started again it goes on where it was.
  * Twenty simulated nodes, a Deployment with a budget, a command on every host, a window of four nodes.
  */
+import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { argv, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { playing } from '@polyanthus/engine-hosts/testing';
-import { settled, startRun, type Fate } from '@polyanthus/engine-runbook/testing';
-import type { HttpRequest } from '@polyanthus/ground-http/message';
+import type { Fate } from '@polyanthus/engine-runbook/testing';
 import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
-import { nodeMaintenance } from '../src/node-maintenance.ts';
-import { hostAccess, startMaintainedCluster } from '../src/testing.ts';
+import { runSoak, soakArguments, type Soak, type SoakState } from '@polyanthus/ground-testing/soak';
+import { isBoundary, killed, unkilled, type Case, type Reference, type Subject } from './kills.ts';
 
-const kills = Number(argv[2] ?? 500);
-const seed = Number(argv[3] ?? 1);
-/** 1: at every boundary of a step, 2: at every other one, and so on. */
-const stride = Number(argv[4] ?? 1);
-const window = 4;
-const size = {
-  nodes: Array.from({ length: 20 }, (_one, index) => `node-${index + 1}`),
-  replicas: 60,
-  minAvailable: 54,
+const asked = soakArguments(argv.slice(2));
+/** Stride 1: at every boundary of a step, 2: at every other one, and so on. */
+const [points = 500, seed = 1, stride = 1] = asked.numbers;
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const subject: Subject = {
+  size: {
+    nodes: Array.from({ length: 20 }, (_one, index) => `node-${index + 1}`),
+    replicas: 60,
+    minAvailable: 54,
+  },
+  window: 4,
 };
 
-interface Case {
-  readonly struck: boolean;
-  /** States of steps that the last executor stored. */
-  readonly boundaries: number;
-  readonly requests: number;
-  readonly refused: number;
-  readonly readyLeast: number;
-  readonly cordonedMost: number;
-  readonly defects: readonly string[];
+/** `before 1234 #7`: the seventh point, before request 1234; `boundary 12`: when the twelfth state was stored. */
+function casesOf({ inside, boundaries }: Reference): readonly string[] {
+  const random = createSeededRandom(seed);
+  const seeded = Array.from({ length: points }, (_one, index) => {
+    const at = inside[Math.floor(random.float() * inside.length)] ?? 0;
+    return `${random.float() < 0.5 ? 'before' : 'after'} ${at} #${index}`;
+  });
+  const count = Math.ceil(boundaries / stride);
+  return [...seeded, ...Array.from({ length: count }, (_one, index) => `boundary ${index * stride}`)];
 }
 
-/** A state of a step is stored: the boundaries between intent, action, proof and the next step. */
-const isBoundary = ({ method, url }: HttpRequest): boolean => method === 'PUT' && /\/runsteps\/[^/]+\/status/.test(url);
-
-/** One run in a cluster of its own; `at` absent: nobody is killed. */
-async function maintain(fate?: Fate): Promise<Case> {
-  const cluster = await startMaintainedCluster(size);
-  const { clock } = cluster.world;
-  const run = playing({ mark: 'patch', seconds: 20 });
-  await startRun(cluster.world, nodeMaintenance, { nodes: size.nodes, window, run, ...hostAccess });
-  let struck = false;
-  let boundaries = 0;
-  const tap = async (request: HttpRequest): Promise<undefined> => void (boundaries += isBoundary(request) ? 1 : 0);
-  if (fate !== undefined) {
-    const victim = cluster.execute('victim', fate);
-    let ended = false;
-    void victim.ended.finally(() => (ended = true)).catch(() => undefined);
-    await clock.until(() => victim.struck() || ended, 'the kill');
-    struck = victim.struck();
-    victim.bury();
-  }
-  const heir = cluster.execute('heir', {}, { tap });
-  const { status } = await settled(clock, heir.ended);
-  const defects: string[] = [];
-  if (status?.phase !== 'Succeeded') defects.push(`it ended ${status?.phase ?? ''}: ${status?.message ?? ''}`);
-  for (const node of size.nodes) {
-    const times = cluster.machine(node).ran.length;
-    if (times !== 1) defects.push(`the command ran ${times} times on the host of ${node}`);
-  }
-  if ((await cluster.cordoned()).length > 0) defects.push('nodes stayed cordoned');
-  if ((await cluster.claims()).length > 0) defects.push('nodes stayed claimed');
-  const { refused, readyLeast, cordonedMost } = cluster.watched;
-  if (readyLeast < size.minAvailable) defects.push(`${readyLeast} pods were ready, ${size.minAvailable} must be`);
-  if (cordonedMost > window) defects.push(`${cordonedMost} nodes were out at once`);
-  await cluster.close();
-  return { struck, boundaries, requests: heir.requests(), refused, readyLeast, cordonedMost, defects };
-}
-
-const alone = await maintain();
-const random = createSeededRandom(seed);
-const cases: Case[] = [];
-const defects = alone.defects.map((one) => `- nobody killed: ${one}`);
-const kill = async (fate: Fate, where: string): Promise<void> => {
-  const one = await maintain(fate);
-  cases.push(one);
-  defects.push(...one.defects.map((defect) => `- killed ${where}: ${defect}`));
-};
-for (let index = 0; index < kills; index++) {
-  const at = Math.floor(random.float() * alone.requests);
-  const how = random.float() < 0.5 ? 'before' : 'after';
-  await kill({ at, how }, `${how} request ${at}`);
-}
-for (let boundary = 0; boundary < alone.boundaries; boundary += stride) {
+function fateOf(id: string): Fate {
+  const [how, place] = id.split(' ');
+  if (how === 'before' || how === 'after') return { at: Number(place), how };
   let seen = 0;
-  await kill(
-    { when: (request) => isBoundary(request) && seen++ === boundary, how: 'after' },
-    `at boundary ${boundary}`,
-  );
+  return { when: (request) => isBoundary(request) && seen++ === Number(place), how: 'after' };
 }
-const text = `# node-maintenance, killed
-\`npm run soak:node-maintenance ${kills} ${seed} ${stride}\`: ${size.nodes.length} simulated nodes, a Deployment of ${size.replicas} pods of which a budget keeps ${size.minAvailable} ready, a
-window of ${window}, and a command on the host of every node. The executor is killed at ${kills} seeded points, before a call to the API or a host is sent or after it was
-carried out, and when it has stored a state of a step (${alone.boundaries} boundaries, every ${stride === 1 ? 'one' : `${stride}th`}); a successor carries the run on.
 
-| | |
-|---|---|
-| requests of a run that nobody killed | ${alone.requests} |
-| runs with a kill, kills that struck | ${cases.length}, ${cases.filter((one) => one.struck).length} |
-| runs that ended otherwise, left a cordon or a claim, or ran a command twice or never | ${defects.length} |
-| evictions that the budget refused (all were waited for) | ${cases.reduce((sum, one) => sum + one.refused, alone.refused)} |
-| fewest pods ready at any write | ${Math.min(alone.readyLeast, ...cases.map((one) => one.readyLeast))} |
-| most nodes out at once | ${Math.max(alone.cordonedMost, ...cases.map((one) => one.cordonedMost))} |
-${defects.join('\n')}`;
-const table = fileURLToPath(new URL('../../../evidence/node-maintenance-kills.md', import.meta.url));
-await writeFile(table, `${text.trimEnd()}\n`);
-stdout.write(`${text}\n`);
-process.exitCode = defects.length > 0 ? 1 : 0;
+const nothing = { struck: false, inAction: false, requests: 0, evictions: 0, refused: 0, cordonedMost: 0 };
+const soak: Soak<Reference, Case> = {
+  name: 'node-maintenance',
+  root,
+  reference: () => unkilled(subject),
+  cases: casesOf,
+  carryOut: (expected, id) => killed(subject, expected, fateOf(id)),
+  failed: (error) => ({ ...nothing, readyLeast: subject.size.replicas, defects: [error] }),
+};
+
+function tableOf({ reference: alone, results, total, sources }: SoakState<Reference, Case>): string {
+  const cases = [...results.values()];
+  const at = (kind: 'boundary' | 'point'): readonly Case[] =>
+    [...results].filter(([id]) => id.startsWith('boundary') === (kind === 'boundary')).map(([, one]) => one);
+  const row = (name: string, of: readonly Case[]): string => {
+    const count = (fits: (one: Case) => boolean): number => of.filter(fits).length;
+    const defects = (pattern: RegExp): number => count((one) => one.defects.some((text) => pattern.test(text)));
+    return `| ${[
+      name,
+      of.length,
+      count((one) => one.struck),
+      count((one) => one.inAction),
+      count((one) => one.defects.length > 0),
+      defects(/^no intent covers/),
+      defects(/pods were ready/),
+      Math.min(...of.map((one) => one.readyLeast)),
+      Math.max(...of.map((one) => one.cordonedMost)),
+      of.reduce((sum, one) => sum + one.refused, 0),
+    ].join(' | ')} |`;
+  };
+  const { size, window } = subject;
+  const found = [['nobody killed', alone] as const, ...results].flatMap(([id, one]) =>
+    one.defects.map((text) => `- ${id}: ${text}`),
+  );
+  return `# node-maintenance, killed
+\`npm run soak:node-maintenance -- ${points} ${seed} ${stride}\`, ${total === cases.length ? `all ${total} cases` : `**${cases.length} of ${total} cases so far**`}, at commit ${commit()} (sources ${sources}).
+
+${size.nodes.length} simulated nodes, a Deployment of ${size.replicas} pods of which a budget keeps ${size.minAvailable} ready, a window of ${window}, and a command on the host of every
+node. The executor is killed once, and a successor carries the run on: at seeded points inside actions (while a step is between its
+intent and the end of its action; the call to the API or a host in hand is never sent, or is carried out and its answer never
+arrives), and at ${stride === 1 ? 'every boundary' : `one of ${stride} boundaries`} of steps (a state was stored, the executor does not learn it). A run that nobody kills sends ${alone.requests} requests,
+${alone.inside.length} of them inside actions, and stores ${alone.boundaries} states.
+
+Sound: the run ends as the one that nobody killed: its phase, message and counts, the state of every step, cordon, taints, labels and
+annotations of every node, how many pods each owner has and how many of them serve, which commands ran on each host and who holds it.
+Every change of a node, eviction and start of a command is covered by a RunStep that says \`Intended\` at that moment, read from the API
+server. Ready pods and cordoned nodes are counted at each of their states, whoever changed them.
+
+| killed | runs | kills that struck | inside an action | not sound | actions without an intent | budget violated | fewest pods ready | most nodes out at once | evictions that the budget refused (all were waited for) |
+|---|---|---|---|---|---|---|---|---|---|
+${row('nobody', [alone])}
+${row('at seeded points', at('point'))}
+${row('at boundaries', at('boundary'))}
+${found.join('\n')}`.trimEnd();
+}
+
+function commit(): string {
+  const git = (...args: readonly string[]): string => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim();
+  return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain', '-uno') === '' ? '' : ', and changes'}`;
+}
+
+const state = await runSoak(soak, asked, (line) => stdout.write(`${line}\n`));
+if (state !== undefined) {
+  const text = tableOf(state);
+  await writeFile(`${root}evidence/node-maintenance-kills.md`, `${text}\n`);
+  stdout.write(`${text}\n`);
+  const cases = [state.reference, ...state.results.values()];
+  process.exitCode = cases.some((one) => one.defects.length > 0) || state.results.size < state.total ? 1 : 0;
+}

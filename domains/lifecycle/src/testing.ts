@@ -10,12 +10,15 @@ import {
   type TestExecutor,
   type World,
 } from '@polyanthus/engine-runbook/testing';
-import { background, withCancel } from '@polyanthus/ground-base/context';
+import type { Runbook } from '@polyanthus/engine-runbook/runbook';
+import { background, withCancel, type Context } from '@polyanthus/ground-base/context';
+import type { HttpRequest, HttpResponse } from '@polyanthus/ground-http/message';
 import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
 import { startControllers } from '@polyanthus/kube-controllers/start';
 import { deployments, nodes, pods, serviceAccounts, type Pod } from '@polyanthus/kube-kinds/core';
 import { podDisruptionBudgets } from '@polyanthus/kube-kinds/disruption';
 import { isServing } from '@polyanthus/kube-kinds/ready';
+import { createInformer } from '@polyanthus/kube-runtime/informer';
 import { startSimulation, type Simulation } from '@polyanthus/kube-sim/simulation';
 import type { OpenHost } from './host-command.ts';
 import { nodeMaintenanceOn } from './node-maintenance.ts';
@@ -27,7 +30,7 @@ export interface ClusterSize {
   readonly minAvailable: number;
 }
 
-/** What executors did to the cluster, seen at each of their writes. */
+/** What executors asked of the cluster, and how far it went at any time. */
 export interface Watched {
   evictions: number;
   refused: number;
@@ -39,6 +42,10 @@ export interface Watched {
 export interface ExecutorMore {
   /** Sees its requests first. */
   readonly tap?: NonNullable<ExecutorSetup['tap']>;
+  /** Sees its calls to hosts first. */
+  readonly onHostCall?: (node: string, verb: string) => Promise<void>;
+  /** Another runbook than `nodeMaintenanceOn`. */
+  readonly runbook?: (open: OpenHost) => Runbook;
   readonly clock?: World['clock'];
   /** Another run than `r1`. */
   readonly run?: string;
@@ -75,27 +82,35 @@ export async function startMaintainedCluster(size: ClusterSize): Promise<Maintai
   });
   const watched: Watched = { evictions: 0, refused: 0, cordonedMost: 0, readyLeast: size.replicas };
   const looks = looksAt(world);
-  const watch = watching(world, watched);
   const machines = new Map(size.nodes.map((name, index) => [addressOf(index), createSystemdHost(name, world.clock)]));
   await deploy(world, size, looks.readyPods);
+  const followed = await follow(ctx, world, watched);
   return {
     world,
     simulation,
     watched,
     ...looks,
     machine: (node) => known(machines.get(addressOf(size.nodes.indexOf(node))), node),
-    execute: (identity, fate = {}, { tap = nothing, clock = world.clock, run = 'r1' } = {}) =>
-      startExecutor({
+    execute: (identity, fate = {}, more = {}) => {
+      const {
+        tap = nothing,
+        onHostCall = nothing,
+        runbook = nodeMaintenanceOn,
+        clock = world.clock,
+        run = 'r1',
+      } = more;
+      return startExecutor({
         world: { ...world, clock },
-        runbooks: (gate) => [nodeMaintenanceOn(openThrough(gate, machines))],
+        runbooks: (gate) => [runbook(openThrough(gate, machines, onHostCall))],
         run,
         identity,
         fate,
-        tap: async (request) => (await tap(request)) ?? watch(request),
-      }),
+        tap: async (request) => (await tap(request)) ?? countEvictions(world, watched, request),
+      });
+    },
     close: async () => {
       cancel();
-      await Promise.all([controllers.stopped, simulation.stopped]);
+      await Promise.all([controllers.stopped, simulation.stopped, ...followed]);
       await world.close();
     },
   };
@@ -112,10 +127,23 @@ const known = (machine: SystemdHost | undefined, name: string): SystemdHost => {
 export const hostAccess = { knownHosts: '/etc/ssh/known_hosts', sshKey: '/root/key' };
 
 /** The way of one executor to the hosts: closed when it is killed, held while it is stopped. */
-function openThrough(gate: Gate, machines: ReadonlyMap<string, SystemdHost>): OpenHost {
+function openThrough(
+  gate: Gate,
+  machines: ReadonlyMap<string, SystemdHost>,
+  onCall: NonNullable<ExecutorMore['onHostCall']>,
+): OpenHost {
   return ({ address }) => {
     const machine = known(machines.get(address), address);
-    return { ...machine, run: (ctx, script) => gate(`ssh ${script.args?.[1] ?? ''}`, () => machine.run(ctx, script)) };
+    return {
+      ...machine,
+      run: (ctx, script) => {
+        const verb = script.args?.[1] ?? '';
+        return gate(`ssh ${verb}`, async () => {
+          await onCall(machine.name, verb);
+          return machine.run(ctx, script);
+        });
+      },
+    };
   };
 }
 
@@ -164,18 +192,29 @@ function looksAt({ client, ctx }: World): Looks {
   };
 }
 
-/** Counts what executors do, and what the budget answers. */
-function watching(world: World, watched: Watched): NonNullable<ExecutorSetup['tap']> {
-  const { readyPods, cordoned } = looksAt(world);
-  return async (request) => {
-    // Reading, and telling of itself, changes no node and no pod.
-    if (request.method === 'GET' || /\/leases\/|\/runbook\.polyanthus\.dev\//.test(request.url)) return undefined;
-    watched.cordonedMost = Math.max(watched.cordonedMost, (await cordoned()).length);
-    watched.readyLeast = Math.min(watched.readyLeast, (await readyPods()).length);
-    if (!request.url.includes('/eviction')) return undefined;
-    const answer = await world.cluster.transport.request(world.ctx, request);
-    if (answer.status === 429) watched.refused += 1;
-    else watched.evictions += 1;
-    return answer;
+/** Sees every state of nodes and pods, whoever changed them; answers when each follower has stopped. */
+async function follow(ctx: Context, { client }: World, watched: Watched): Promise<readonly Promise<void>[]> {
+  const random = createSeededRandom(6);
+  const allNodes = createInformer(client, nodes, { random });
+  const webPods = createInformer(client, pods, { random, namespace: testNamespace, labelSelector: 'app=web' });
+  const lookAtNodes = (): void => {
+    const cordoned = allNodes.list().filter((node) => node.spec?.unschedulable === true).length;
+    watched.cordonedMost = Math.max(watched.cordonedMost, cordoned);
   };
+  const lookAtPods = (): void =>
+    void (watched.readyLeast = Math.min(watched.readyLeast, webPods.list().filter(isServing).length));
+  for (const one of [allNodes, webPods]) one.start(ctx);
+  await Promise.all([allNodes.synced, webPods.synced]);
+  allNodes.onEvent({ onAdd: lookAtNodes, onUpdate: lookAtNodes });
+  webPods.onEvent({ onUpdate: lookAtPods, onDelete: lookAtPods });
+  return [allNodes.stopped, webPods.stopped];
+}
+
+/** Sends an eviction itself, to see its answer. */
+async function countEvictions(world: World, watched: Watched, request: HttpRequest): Promise<HttpResponse | undefined> {
+  if (request.method !== 'POST' || !request.url.includes('/eviction')) return undefined;
+  const answer = await world.cluster.transport.request(world.ctx, request);
+  if (answer.status === 429) watched.refused += 1;
+  else watched.evictions += 1;
+  return answer;
 }
