@@ -18,6 +18,9 @@ for k in vm/overcommit_memory=0 vm/panic_on_oom=0 vm/max_map_count vm/swappiness
   case $k in *=*) echo ${k#*=};; *) cat /proc/sys/$f;; esac > $R/mnt/${f//\//_}
   mount --bind $R/mnt/${f//\//_} $R/proc/sys/$f
 done
+# All hosts share the machine's kernel and so its boot id, which never changes here: each power cycle of a host gets its own.
+cat /proc/sys/kernel/random/uuid > $R/mnt/boot_id
+mount --bind $R/mnt/boot_id $R/proc/sys/kernel/random/boot_id
 umount -l $R/mnt
 mount -o remount,bind,ro $R/proc/sys
 mount -t tmpfs -o mode=755,size=16m cgroup_root $R/sys/fs/cgroup

@@ -14,6 +14,16 @@ export interface HostCommand {
   readonly command: string;
   /** systemd stops it then, whether anybody watches or not. */
   readonly timeoutMs: number;
+  /** Begun only while the host is still in this boot, as `standingOf` names it: for what must not follow a reboot. */
+  readonly boot?: string;
+}
+
+/** What is known of a host at one moment. */
+export interface HostStanding {
+  /** The latest unit of the step. */
+  readonly unit: UnitState;
+  /** The boot that the host is in: another text after every boot, the kernel's boot id first. */
+  readonly boot: string;
 }
 
 /** Between two looks: short commands are not waited for longer than they take. */
@@ -22,19 +32,38 @@ const commandBytesMax = 64 * 1024;
 
 /** Takes the claim, which fences whoever held it with a lower epoch, and says where the step's latest unit stands. */
 export async function claimHost(ctx: Context, host: FencedHost, stem: string): Promise<UnitState> {
-  return unitOf(await askHost(ctx, host, { verb: 'claim', stem }), host.connection.name);
+  return (await standingOf(ctx, host, stem, 'claim')).unit;
+}
+
+/** As `claimHost`, or as `lookAtCommand`, with the boot that the host is in. */
+export async function standingOf(
+  ctx: Context,
+  host: FencedHost,
+  stem: string,
+  verb: 'claim' | 'look',
+): Promise<HostStanding> {
+  const reply = await askHost(ctx, host, { verb, stem });
+  return { unit: unitOf(reply, host.connection.name), boot: reply.values.get('boot') ?? '' };
+}
+
+/**
+ * Gives the claim back, and says where the step's latest unit stands. Whoever works on the host next needs a higher epoch; the
+ * host is bound to no cluster. Errors: HostBusy while a command of ours runs there, HostTakenOver.
+ */
+export async function releaseHost(ctx: Context, host: FencedHost, stem: string): Promise<UnitState> {
+  return unitOf(await askHost(ctx, host, { verb: 'release', stem }), host.connection.name);
 }
 
 /**
  * Takes the claim and begins the command, in one script under the host's lock. Where this attempt was begun before, or an
- * earlier one still runs, nothing is begun: the answer is that unit.
+ * earlier one still runs, nothing is begun: the answer is that unit. Nor is it in another boot than the one that was asked for.
  */
 export async function startCommand(ctx: Context, host: FencedHost, command: HostCommand): Promise<UnitState> {
   if (Buffer.byteLength(command.command) > commandBytesMax)
     throw new RangeError(`a command for a host has at most ${commandBytesMax} bytes`);
-  const { stem, attempt } = command;
-  const seconds = Math.max(1, Math.ceil(command.timeoutMs / 1000));
-  const reply = await askHost(ctx, host, { verb: 'start', stem, attempt, seconds, command: command.command });
+  const { timeoutMs, ...asked } = command;
+  const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
+  const reply = await askHost(ctx, host, { verb: 'start', ...asked, seconds });
   return unitOf(reply, host.connection.name);
 }
 

@@ -48,7 +48,7 @@ export const hostsErrors = defineErrors({
   },
   HostRebooted: {
     meaning: 'The host went down in the middle of a command: how far it came is not known.',
-    next: 'Find out on the host what it has done so far, then resume the run, which does it again, or undo it.',
+    next: 'Find out on the host what it has done so far, then resume the run, which does it again, or undo it. A run that is to reboot hosts is told so (`--reboot`), and never by its command.',
   },
   HostUnitLost: {
     meaning:

@@ -4,13 +4,13 @@ import { askHost, type FencedHost } from './protocol.ts';
 
 /** One line. */
 export interface JournalLine {
-  readonly kind: 'claim' | 'begin' | 'end';
+  readonly kind: 'claim' | 'release' | 'begin' | 'end';
   /** By the host's clock, for people: the order is that of the lines. */
   readonly time: string;
   /** Another one after every boot. */
   readonly boot: string;
   readonly epoch: number;
-  /** Of `claim`: the holder; else the unit, whose last part is the attempt. */
+  /** Of `claim` and `release`: the holder; else the unit, whose last part is the attempt. */
   readonly subject: string;
   /** Of `end`. */
   readonly result?: string;
@@ -23,7 +23,7 @@ export async function readJournal(ctx: Context, host: FencedHost): Promise<reado
   return parseJournal((await askHost(ctx, host, { verb: 'journal' })).text);
 }
 
-const fieldsOf = { claim: 6, begin: 6, end: 8 } as const;
+const fieldsOf = { claim: 6, release: 6, begin: 6, end: 8 } as const;
 
 /** Reads lines; whatever is none is left out. */
 export function parseJournal(text: string): readonly JournalLine[] {

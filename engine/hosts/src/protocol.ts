@@ -37,11 +37,13 @@ export function fenceEpoch(madeAtMs: number, takeover: number): number {
 
 /** What is asked for. */
 export interface HostRequest {
-  readonly verb: 'look' | 'claim' | 'start' | 'stop' | 'journal';
+  readonly verb: 'look' | 'claim' | 'start' | 'stop' | 'release' | 'journal';
   readonly stem?: string;
   readonly attempt?: number;
   readonly seconds?: number;
   readonly command?: string;
+  /** Of `start`: begun only while the host is in this boot. */
+  readonly boot?: string;
 }
 
 /** What the host answers: values by key, and the text after the empty line. */
@@ -57,7 +59,7 @@ const requestMs = 60_000;
 /** Sends it. Errors: those of ground/ssh, and of this room but for how commands end. */
 export async function askHost(ctx: Context, host: FencedHost, request: HostRequest): Promise<HostReply> {
   const { connection, fence, stateDir = defaultDir } = host;
-  const { verb, stem = '-', attempt = 0, seconds = 0, command = '' } = request;
+  const { verb, stem = '-', attempt = 0, seconds = 0, command = '', boot = '-' } = request;
   const script = `${hostScript}payload=${quoteWord(command)}\nmain "$@" < /dev/null\n`;
   const args = [
     stateDir,
@@ -68,6 +70,7 @@ export async function askHost(ctx: Context, host: FencedHost, request: HostReque
     stem,
     String(attempt),
     String(seconds),
+    boot,
   ];
   const answer = await connection.run(ctx, { script, args, timeoutMs: requestMs });
   const stdout = answer.stdout.toString('utf8');
@@ -107,6 +110,11 @@ function refusalOf(host: string, word: string, detail: string, stderr: string): 
       return hostsErrors.error(
         'HostTakenOver',
         `host ${host} is held by ${[second, ...rest].join(' ')} with the higher epoch ${first}`,
+      );
+    case 'released':
+      return hostsErrors.error(
+        'HostTakenOver',
+        `host ${host} was given back by ${[second, ...rest].join(' ')} in epoch ${first}`,
       );
     case 'busy':
       return hostsErrors.error('HostBusy', `host ${host}: unit ${first} is still running`);

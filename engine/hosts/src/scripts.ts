@@ -60,17 +60,18 @@ esac
 `;
 
 /**
- * Arguments: state folder, verb, cluster, epoch, holder, stem, attempt, seconds. The command comes in $payload. Answers are
- * lines `KEY VALUE`, an empty one, and the output; a refusal is `refused WORD DETAIL`.
+ * Arguments: state folder, verb, cluster, epoch, holder, stem, attempt, seconds, boot (`-`: any). The command comes in
+ * $payload. Answers are lines `KEY VALUE`, an empty one, and the output; a refusal is `refused WORD DETAIL`.
  *
- * Files: `claim` (cluster, epoch, holder), `journal` (one line for each begin and end), `units/UNIT/` (begin, command,
- * output, end). Fields are separated by tabs, and a full stop ends each line: what a power cut tore has none.
+ * Files: `claim` (cluster, or `-` once it was given back; epoch, holder), `journal` (one line for each claim, release, begin
+ * and end), `units/UNIT/` (begin, command, output, end). Fields are separated by tabs, and a full stop ends each line: what a
+ * power cut tore has none.
  */
 export const hostScript = String.raw`main() {
   umask 077
   LC_ALL=C
   export LC_ALL
-  D=$1 verb=$2 cluster=$3 epoch=$4 holder=$5 stem=$6 attempt=$7 seconds=$8
+  D=$1 verb=$2 cluster=$3 epoch=$4 holder=$5 stem=$6 attempt=$7 seconds=$8 boot_wanted=$9
   tab=$(printf '\t')
   for tool in flock systemctl systemd-run sync mkfifo df; do
     command -v "$tool" > /dev/null 2>&1 || refuse tool "$tool"
@@ -87,6 +88,7 @@ export const hostScript = String.raw`main() {
   claim) take; report_last ;;
   start) take; start ;;
   stop) take; stop ;;
+  release) release; report_last ;;
   journal) printf '\n'; cat "$D/journal" ;;
   esac
   exit 0
@@ -123,10 +125,12 @@ end_of() { grep "^end$tab.*$tab$1$tab[a-z]*$tab[^$tab]*$tab\.\$" "$D/journal" | 
 last_of_stem() { grep "^begin$tab.*$tab\.\$" "$D/journal" | cut -f5 | grep "^$stem-[0-9]*\$" | tail -n 1; }
 
 own_cluster() {
+  claim_cluster= claim_epoch=
   [ -e "$D/claim" ] || return 0
   IFS=$tab read -r claim_cluster claim_epoch claim_holder claim_end < "$D/claim"
   [ "$claim_end" = . ] || refuse damaged "$D/claim"
-  [ "$claim_cluster" = "$cluster" ] || refuse foreign "$D/claim" "$claim_cluster" "$claim_holder"
+  # One that was given back binds the host to no cluster.
+  [ "$claim_cluster" = - ] || [ "$claim_cluster" = "$cluster" ] || refuse foreign "$D/claim" "$claim_cluster" "$claim_holder"
 }
 
 # take: the claim is this executor's afterwards, or refused.
@@ -134,10 +138,22 @@ take() {
   own_cluster
   if [ -e "$D/claim" ]; then
     [ "$epoch" -ge "$claim_epoch" ] || refuse epoch "$claim_epoch" "$claim_holder"
+    # A request of its own that was long on its way comes too late once the claim was given back.
+    [ "$claim_cluster" != - ] || [ "$epoch" -gt "$claim_epoch" ] || refuse released "$claim_epoch" "$claim_holder"
     [ "$epoch" -gt "$claim_epoch" ] || return 0
   fi
   put "$D/claim" "$cluster$tab$epoch$tab$holder$tab." || unwritable
   note "claim$tab$(now)$tab$boot$tab$epoch$tab$holder" || unwritable
+}
+
+# release: nobody's from now on, but for epochs that are higher; not while one of our commands runs.
+release() {
+  own_cluster
+  [ "$claim_cluster/$claim_epoch" != "-/$epoch" ] || return 0
+  take
+  busy=$(running_unit)
+  [ -z "$busy" ] || refuse busy "$busy"
+  put "$D/claim" "-$tab$epoch$tab$holder$tab." && note "release$tab$(now)$tab$boot$tab$epoch$tab$holder" || unwritable
 }
 
 # settle: every end that is known is in the journal, and only then systemd may forget the unit.
@@ -193,7 +209,7 @@ ended() { [ -s "$1/end" ] && read -r result code < "$1/end"; }
 
 # report UNIT: where it stands; the output only once it has ended.
 report() {
-  printf 'unit %s\nattempt %s\n' "$1" "$(printf '%s' "$1" | sed 's/.*-//')"
+  printf 'boot %s\nunit %s\nattempt %s\n' "$boot" "$1" "$(printf '%s' "$1" | sed 's/.*-//')"
   set -- "$1" $(end_of "$1")
   if [ -z "$2" ]; then
     if [ -e "$D/units/$1/begin" ]; then printf 'state running\n'; return; fi
@@ -205,7 +221,7 @@ report() {
 
 report_last() {
   last=$(last_of_stem)
-  if [ -z "$last" ]; then printf 'state none\n'; else report "$last"; fi
+  if [ -z "$last" ]; then printf 'boot %s\nstate none\n' "$boot"; else report "$last"; fi
 }
 
 running_unit() {
@@ -223,6 +239,7 @@ start() {
   esac
   if begun "$unit"; then report "$unit"; return; fi
   [ -z "$busy" ] || refuse busy "$busy"
+  if [ "$boot_wanted" != - ] && [ "$boot_wanted" != "$boot" ]; then report_last; return; fi
   [ "$(free_kib)" -ge ${freeKiBMin} ] || unwritable
   forget_old
   d=$D/units/$unit
@@ -230,7 +247,7 @@ start() {
   mkdir "$d" && printf '%s\n' "$payload" > "$d/command" && mkfifo "$d/pipe" && write_wrapper > "$d/wrapper" &&
     put "$d/begin" "$boot$tab$epoch" && sync "$D/units" &&
     note "begin$tab$(now)$tab$boot$tab$epoch$tab$unit" || { rm -rf "$d"; unwritable; }
-  if why=$(launch 2>&1); then printf 'unit %s\nattempt %s\nstate running\n' "$unit" "$attempt"; return; fi
+  if why=$(launch 2>&1); then printf 'boot %s\nunit %s\nattempt %s\nstate running\n' "$boot" "$unit" "$attempt"; return; fi
   note "end$tab$(now)$tab$boot$tab$epoch$tab$unit${'$'}{tab}refused$tab-" && touch "$d/settled"
   refuse unit "$why"
 }

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HostAnswer, HostConnection, HostScript } from '@polyanthus/ground-ssh/connection';
 import { sshErrors } from '@polyanthus/ground-ssh/errors';
@@ -56,7 +56,8 @@ if [ -e "$u/stopping" ]; then rm -rf "$u"; else echo failed > "$u/sub"; fi
   systemctl: String.raw`for last; do :; done
 u=$STAND_IN/units/${'$'}{last%.service}
 case $1 in
-is-system-running) echo running ;;
+is-system-running) [ ! -e "$STAND_IN/rebooting" ] && echo running || echo stopping ;;
+reboot) touch "$STAND_IN/rebooting" ;;
 show)
   active=inactive sub=dead
   [ ! -e "$u/sub" ] || read -r sub < "$u/sub"
@@ -104,6 +105,7 @@ export class StandInHost implements HostConnection {
 
   async run(_ctx: unknown, { script, args = [] }: HostScript): Promise<HostAnswer> {
     if (!this.#powered) throw sshErrors.error('HostUnreachable', `${this.name} is off`);
+    if (existsSync(join(this.#folder, 'rebooting'))) return this.#reboot();
     const env = { STAND_IN: this.#folder, MARKS: join(this.#folder, 'marks') };
     const child = spawn('sh', ['-s', '--', ...args], { env: { ...env, PATH: this.#path } });
     const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
@@ -144,6 +146,14 @@ export class StandInHost implements HostConnection {
     this.#powered = true;
     this.#boots += 1;
     this.#boot();
+  }
+
+  /** The request that finds it on its way down does not reach it; the next one finds it up again. */
+  #reboot(): Promise<never> {
+    this.cutPower();
+    rmSync(join(this.#folder, 'rebooting'));
+    this.powerUp();
+    return Promise.reject(sshErrors.error('HostUnreachable', `${this.name} is rebooting`));
   }
 
   #boot(): void {

@@ -1,12 +1,22 @@
 /** What a host with systemd does, fake or real. One host serves all cases, so each has steps and epochs of its own. */
-import { background, type Context } from '@polyanthus/ground-base/context';
+import { background, sleep, type Context } from '@polyanthus/ground-base/context';
 import type { HostConnection } from '@polyanthus/ground-ssh/connection';
+import { hasCode } from '@polyanthus/ground-base/errors';
 import { describe, expect, it } from 'vitest';
-import { awaitCommand, claimHost, lookAtCommand, startCommand, stopCommand } from './command.ts';
+import {
+  awaitCommand,
+  claimHost,
+  lookAtCommand,
+  releaseHost,
+  standingOf,
+  startCommand,
+  stopCommand,
+  type HostStanding,
+} from './command.ts';
 import { readJournal } from './journal.ts';
 import type { FencedHost } from './protocol.ts';
 import { outputBytes } from './scripts.ts';
-import { playing, type Play } from './testing.ts';
+import { playing, rebootCommand, type Play } from './testing.ts';
 import { stemOf, type EndedUnit, type UnitState } from './unit.ts';
 
 /** A host that the suite may do with as it likes. */
@@ -26,6 +36,8 @@ export interface SuiteHost {
 }
 
 const timeoutMs = 60_000;
+/** What a host says, or ssh of it, that is going down or not yet up. */
+const away = ['HostUnreachable', 'HostConnectionLost', 'HostTimedOut', 'HostStopping', 'HostAuthRefused'];
 let epochs = 0;
 
 /** One case's way to the host. */
@@ -67,6 +79,32 @@ class Case {
     return unit;
   }
 
+  release(raised = 0): Promise<UnitState> {
+    return this.drive((ctx) => releaseHost(ctx, this.host(raised), this.stem));
+  }
+
+  /** Asks the host to reboot, unless it has left that boot. */
+  reboot(boot: string, attempt = 1): Promise<UnitState> {
+    const command = { stem: this.stem, attempt, command: rebootCommand, timeoutMs, boot };
+    return this.drive((ctx) => startCommand(ctx, this.host(), command));
+  }
+
+  standing(): Promise<HostStanding> {
+    return this.drive((ctx) => standingOf(ctx, this.host(), this.stem, 'look'));
+  }
+
+  /** Until the host answers in another boot. */
+  async rebooted(boot: string): Promise<HostStanding> {
+    for (;;) {
+      const found = await this.standing().catch((error: unknown) => {
+        if (!away.some((code) => hasCode(error, code))) throw error;
+        return undefined;
+      });
+      if (found !== undefined && found.boot !== boot) return found;
+      await this.drive((ctx) => sleep(ctx, 500));
+    }
+  }
+
   async times(mark: string): Promise<number> {
     return (await this.open().ran()).filter((one) => one === mark).length;
   }
@@ -77,7 +115,9 @@ export function describeSystemd(name: string, open: () => SuiteHost): void {
   describe(`commands on ${name}`, () => {
     describeEnds(open);
     describeFencing(open);
+    describeRelease(open);
     describePower(open);
+    describeReboot(open);
   });
 }
 
@@ -190,6 +230,53 @@ function describeFencing(open: () => SuiteHost): void {
   });
 }
 
+function describeRelease(open: () => SuiteHost): void {
+  it('are not begun by a lower epoch, nor by its own, once the claim was given back', async () => {
+    const one = new Case(open);
+    const play: Play = { mark: `given-${one.epoch}`, code: 2 };
+    await one.start(play, { raised: 1 });
+    await one.ended();
+    expect(await one.release(1)).toMatchObject({ result: 'exited', code: 2 });
+    expect(await one.release(1)).toMatchObject({ result: 'exited', code: 2 });
+    for (const raised of [0, 1])
+      await expect(one.start(play, { raised, attempt: 2 })).rejects.toMatchObject({ code: 'HostTakenOver' });
+    await expect(one.release()).rejects.toMatchObject({ code: 'HostTakenOver' });
+    await one.start(play, { raised: 2, attempt: 2 });
+    expect(await one.ended()).toMatchObject({ attempt: 2 });
+    expect(await one.times(play.mark)).toBe(2);
+    const lines = await one.drive((ctx) => readJournal(ctx, one.host()));
+    const claims = lines.filter((line) => line.subject === one.host().fence.holder);
+    expect(claims.map(({ kind, epoch }) => `${kind} ${epoch - one.epoch}`)).toEqual([
+      'claim 1',
+      'release 1',
+      'claim 2',
+    ]);
+  });
+
+  it('keep the claim from being given back while one runs', async () => {
+    const one = new Case(open);
+    const mark = `kept-${one.epoch}`;
+    await one.start({ mark, hold: true });
+    await expect(one.release()).rejects.toMatchObject({ code: 'HostBusy' });
+    await open().release(mark);
+    await one.ended();
+    expect(await one.release()).toMatchObject({ result: 'exited', code: 0 });
+  });
+
+  it('are begun for another cluster on a host that was given back, by a higher epoch alone', async () => {
+    const one = new Case(open);
+    const claimAs = (raised: number, cluster: string): Promise<UnitState> =>
+      one.drive((ctx) => claimHost(ctx, one.host(raised, cluster), one.stem));
+    await claimAs(1, 'c1');
+    await one.release(1);
+    await expect(claimAs(1, 'c2')).rejects.toMatchObject({ code: 'HostTakenOver' });
+    await claimAs(2, 'c2');
+    await expect(claimAs(3, 'c1')).rejects.toMatchObject({ code: 'HostForeign' });
+    await one.drive((ctx) => releaseHost(ctx, one.host(3, 'c2'), one.stem));
+    await claimAs(4, 'c1');
+  });
+}
+
 function describePower(open: () => SuiteHost): void {
   it('are known after a power cut: those that had ended, and the one that was under way', async () => {
     const [before, under] = [new Case(open), new Case(open)];
@@ -209,6 +296,20 @@ function describePower(open: () => SuiteHost): void {
     await under.start(play, { attempt: 2 });
     await under.drive((ctx) => stopCommand(ctx, under.host(), under.stem));
     expect(await under.ended()).toMatchObject({ attempt: 2, result: 'stopped' });
+  });
+}
+
+function describeReboot(open: () => SuiteHost): void {
+  it('reboot the host once, whoever asks again, and not in another boot', async () => {
+    const one = new Case(open);
+    const { boot } = await one.standing();
+    expect(await one.reboot(boot)).toMatchObject({ state: 'running', attempt: 1 });
+    const found = await one.rebooted(boot);
+    expect(found.unit).toMatchObject({ state: 'ended', attempt: 1 });
+    expect(await one.reboot(boot)).toMatchObject({ state: 'ended', attempt: 1 });
+    // Another attempt is not begun either: the host has left that boot.
+    expect(await one.reboot(boot, 2)).toMatchObject({ state: 'ended', attempt: 1 });
+    expect((await one.standing()).boot).toBe(found.boot);
   });
 }
 

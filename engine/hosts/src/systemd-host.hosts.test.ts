@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sleep } from '@polyanthus/ground-base/context';
 import { systemRandom } from '@polyanthus/ground-base/random';
 import type { HostConnection } from '@polyanthus/ground-ssh/connection';
 import { createOpenSsh } from '@polyanthus/ground-ssh/openssh';
@@ -60,7 +61,11 @@ describe.skipIf(why !== undefined)(`real systemd${why === undefined ? '' : ` (${
       cut: () => hosts.power('cut', 'h1'),
       up: async () => {
         await hosts.power('up', 'h1');
-        for (let left = 100; left > 0; left--) if ((await hosts.ssh('h1', 'true', 10_000)).code === 0) return;
+        for (let left = 600; left > 0; left--) {
+          if ((await hosts.ssh('h1', 'true', 10_000)).code === 0) return;
+          await sleep(realTime.ctx, 200);
+        }
+        throw new Error('h1 does not come up again');
       },
     },
   });

@@ -23,6 +23,9 @@ export interface Play {
   readonly ignoresTerm?: boolean;
 }
 
+/** A command that reboots its host, real or fake. */
+export const rebootCommand = 'systemctl reboot';
+
 /** The command that plays it. */
 export function playing(play: Play): string {
   const { mark, seconds = 0, hold = false, code = 0, out = '', bytes = 0, ignoresTerm = false } = play;
@@ -71,13 +74,17 @@ export interface SystemdHost extends FakeHost {
   full: boolean;
   /** The power goes right after the next begin was noted, before its unit is started. */
   cutAfterBegin: boolean;
+  /** How long a reboot keeps it away. */
+  rebootMs: number;
+  /** Of the boot that it is in. */
+  readonly bootId: string;
   /** Lets a command that is held go to its end. */
   release(mark: string): void;
   /** Everything that runs ends without a trace; nobody is reached. */
   cutPower(): void;
   /** Comes up with what was on the disk. */
   powerUp(): void;
-  /** The claim as it is on the disk. */
+  /** The claim as it is on the disk; its cluster is `-` once it was given back. */
   readonly claim: { readonly cluster: string; readonly epoch: number; readonly holder: string } | undefined;
 }
 
@@ -95,6 +102,8 @@ class FakeMachine {
   powered = true;
   full = false;
   cutAfterBegin = false;
+  rebootMs = 40_000;
+  #stopping = false;
   #boot = 1;
   #host: FakeHost | undefined;
 
@@ -120,6 +129,13 @@ class FakeMachine {
           this.cutAfterBegin = cut;
         },
       },
+      rebootMs: {
+        get: () => this.rebootMs,
+        set: (ms: number) => {
+          this.rebootMs = ms;
+        },
+      },
+      bootId: { get: () => `boot-${this.#boot}` },
       release: { value: (mark: string) => this.release(mark) },
       cutPower: { value: () => this.cutPower() },
       powerUp: { value: () => this.powerUp() },
@@ -141,7 +157,9 @@ class FakeMachine {
   }
 
   powerUp(): void {
+    if (this.powered) return;
     this.powered = true;
+    this.#stopping = false;
     this.#boot += 1;
     if (this.#host !== undefined) this.#host.trouble = 'none';
   }
@@ -149,13 +167,15 @@ class FakeMachine {
   #answer(name: string, { script, args = [] }: HostScript): HostAnswer {
     const lost = (): Error => sshErrors.error('HostConnectionLost', `${name}: the connection broke`);
     if (!this.powered) throw lost();
-    const [, verb = '', cluster = '', epoch = '', holder = '', stem = '', attempt = '', seconds = ''] = args;
-    const text = this.#carryOut({ verb, cluster, epoch: Number(epoch), holder, stem, attempt, seconds, script });
+    const [, verb = '', cluster = '', epoch = '', holder = '', stem = '', attempt = '', seconds = '', boot = '-'] =
+      args;
+    const text = this.#carryOut({ verb, cluster, epoch: Number(epoch), holder, stem, attempt, seconds, boot, script });
     if (!this.powered) throw lost();
     return { code: 0, stdout: Buffer.from(text), stderr: Buffer.from('') };
   }
 
   #carryOut(request: Request): string {
+    if (this.#stopping) return 'refused stopping\n';
     const refused = this.#settle() ?? this.#mayGoOn(request);
     if (refused !== undefined) return refused;
     switch (request.verb) {
@@ -186,28 +206,44 @@ class FakeMachine {
   #mayGoOn(request: Request): string | undefined {
     const { claim } = this;
     if (request.verb === 'journal') return undefined;
-    if (claim !== undefined && claim.cluster !== request.cluster)
+    if (claim !== undefined && claim.cluster !== '-' && claim.cluster !== request.cluster)
       return `refused foreign /var/lib/polyanthus/host/claim ${claim.cluster} ${claim.holder}\n`;
-    return request.verb === 'look' ? undefined : this.#take(request);
+    if (request.verb === 'look') return undefined;
+    return request.verb === 'release' ? this.#release(request) : this.#take(request);
   }
 
   #take({ cluster, epoch, holder }: Request): string | undefined {
     const { claim } = this;
     if (claim !== undefined && epoch < claim.epoch) return `refused epoch ${claim.epoch} ${claim.holder}\n`;
-    if (claim?.epoch === epoch) return undefined;
+    if (claim?.epoch === epoch)
+      return claim.cluster === '-' ? `refused released ${claim.epoch} ${claim.holder}\n` : undefined;
     if (this.full) return unwritable;
     this.claim = { cluster, epoch, holder };
     this.#note('claim', String(epoch), holder);
     return undefined;
   }
 
-  #start({ epoch, stem, attempt, seconds, script }: Request): string {
+  #release(request: Request): string | undefined {
+    const { epoch, holder } = request;
+    if (this.claim?.cluster === '-' && this.claim.epoch === epoch) return undefined;
+    const refused = this.#take(request);
+    if (refused !== undefined) return refused;
+    const running = this.#units.find((unit) => !unit.settled);
+    if (running !== undefined) return `refused busy ${running.name}\n`;
+    if (this.full) return unwritable;
+    this.claim = { cluster: '-', epoch, holder };
+    this.#note('release', String(epoch), holder);
+    return undefined;
+  }
+
+  #start({ epoch, stem, attempt, seconds, boot, script }: Request): string {
     const running = this.#units.find((unit) => !unit.settled);
     if (running !== undefined && isOf(running.name, stem)) return this.#report(running);
     const name = `${stem}-${attempt}`;
     const begun = this.#units.find((unit) => unit.name === name);
     if (begun !== undefined) return this.#report(begun);
     if (running !== undefined) return `refused busy ${running.name}\n`;
+    if (boot !== '-' && boot !== `boot-${this.#boot}`) return this.#reportLast(stem);
     if (this.full) return unwritable;
     const play = playOf(commandOf(script));
     const unit: FakeUnit = { name, play, boot: this.#boot, epoch: String(epoch), state: 'running', settled: false };
@@ -225,9 +261,20 @@ class FakeMachine {
   #run(unit: FakeUnit, deadlineMs: number): void {
     const { mark, seconds = 0, code = 0, hold = false, ignoresTerm = false } = unit.play;
     this.ran.push(mark);
+    if (mark === rebootCommand) this.#reboot();
     if (!hold) this.#clock.after(seconds * 1000, () => this.#end(unit, 'exited', String(code)));
     const killMs = ignoresTerm ? stopMs : 0;
     this.#clock.after(deadlineMs + killMs, () => this.#end(unit, 'deadline', ignoresTerm ? '-' : '143'));
+  }
+
+  /** As systemd does: it takes the order and answers, stops for a moment, and is gone. */
+  #reboot(): void {
+    const boot = this.#boot;
+    this.#clock.after(rebootPhaseMs, () => (this.#stopping = true));
+    this.#clock.after(2 * rebootPhaseMs, () => this.cutPower());
+    this.#clock.after(2 * rebootPhaseMs + this.rebootMs, () => {
+      if (this.#boot === boot) this.powerUp();
+    });
   }
 
   #stop(stem: string): void {
@@ -246,11 +293,11 @@ class FakeMachine {
 
   #reportLast(stem: string): string {
     const last = this.#units.findLast((unit) => isOf(unit.name, stem));
-    return last === undefined ? 'state none\n' : this.#report(last);
+    return last === undefined ? `boot boot-${this.#boot}\nstate none\n` : this.#report(last);
   }
 
   #report(unit: FakeUnit): string {
-    const head = `unit ${unit.name}\nattempt ${unit.name.split('-').at(-1) ?? ''}\n`;
+    const head = `boot boot-${this.#boot}\nunit ${unit.name}\nattempt ${unit.name.split('-').at(-1) ?? ''}\n`;
     if (unit.end === undefined || !unit.settled) return `${head}state running\n`;
     const { result, code } = unit.end;
     const folder = `/var/lib/polyanthus/host/units/${unit.name}`;
@@ -271,10 +318,13 @@ interface Request {
   readonly stem: string;
   readonly attempt: string;
   readonly seconds: string;
+  readonly boot: string;
   readonly script: string;
 }
 
 const stopMs = 10_000;
+/** From the order to reboot until it stops, and from then until it is gone. */
+const rebootPhaseMs = 1500;
 const unwritable = 'refused unwritable 0 /var/lib/polyanthus/host\n';
 const isOf = (unit: string, stem: string): boolean => unit.slice(0, unit.lastIndexOf('-')) === stem;
 
