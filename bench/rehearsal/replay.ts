@@ -72,6 +72,7 @@ const rules = { force: false, ignoreDaemonSets: true, deleteEmptyDirData: false,
 let done = false;
 const replaying = replayMaintenance(ctx, {
   client,
+  random,
   nodes: names,
   window,
   rules,
@@ -80,10 +81,13 @@ const replaying = replayMaintenance(ctx, {
 });
 const end = (): void => void (done = true);
 replaying.then(end, end);
+const cpu = process.cpuUsage();
 const replayStartMs = performance.now();
 await clock.until(() => done, 'the replay', 24 * 3_600_000);
 const { evictions, blockedBy } = await replaying;
 const replayMs = performance.now() - replayStartMs;
+const { user, system } = process.cpuUsage(cpu);
+const cpuMs = (user + system) / 1000;
 process.stdout.write(
   `${JSON.stringify(
     {
@@ -92,7 +96,7 @@ process.stdout.write(
       loadMs,
       settleMs,
       readyBefore,
-      replay: { ms: replayMs, virtualMs: clock.now() - virtualMs, evictions, blockedBy },
+      replay: { ms: replayMs, cpuMs, virtualMs: clock.now() - virtualMs, evictions, blockedBy },
       planner: {
         ms: planMs,
         endMs: prediction.endMs,

@@ -166,6 +166,7 @@ async function bothWays(world: Small): Promise<{ readonly planned: Outcome; read
     };
     const replaying = replayMaintenance(ctx, {
       client,
+      random,
       nodes: drained,
       window: 1,
       rules,

@@ -1,17 +1,20 @@
 /** Maintenance carried out on a copy with simulated nodes: slow beside the planner, and what checks it. */
-import { sleep, type Context } from '@polyanthus/ground-base/context';
+import { sleep, withCancel, type Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
+import type { Random } from '@polyanthus/ground-base/random';
 import { drainNode, setUnschedulable } from '@polyanthus/engine-drain/drain';
 import type { DrainRules } from '@polyanthus/engine-drain/filters';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { pods, type Pod } from '@polyanthus/kube-kinds/core';
 import { isServing } from '@polyanthus/kube-kinds/ready';
 import { isStatus } from '@polyanthus/kube-objects/status';
+import { createInformer, type Informer } from '@polyanthus/kube-runtime/informer';
 import { controllerOf } from './model/objects.ts';
 
 /** What is carried out. */
 export interface ReplayOptions {
   readonly client: KubeClient;
+  readonly random: Random;
   readonly nodes: readonly string[];
   /** Nodes at once. */
   readonly window: number;
@@ -33,10 +36,24 @@ const lookMs = 1000;
 const triesMax = 20;
 
 /** Cordons, drains, takes back, waits for the pods: a window of nodes slides. A drain that is blocked is given up. */
-export async function replayMaintenance(ctx: Context, options: ReplayOptions): Promise<Replayed> {
+export async function replayMaintenance(outer: Context, options: ReplayOptions): Promise<Replayed> {
+  const { ctx, cancel } = withCancel(outer);
+  // Followed, not listed: every lane looks every second, and a list of a large cluster is megabytes.
+  const cache = createInformer<Pod>(options.client, pods, { random: options.random });
+  cache.start(ctx);
+  try {
+    await cache.synced;
+    return await maintainAll(ctx, options, cache);
+  } finally {
+    cancel();
+    await cache.stopped;
+  }
+}
+
+async function maintainAll(ctx: Context, options: ReplayOptions, cache: Informer<Pod>): Promise<Replayed> {
   const waiting = [...options.nodes];
   const blockedBy = new Set<string>();
-  const ready = readyCountsOf(options.client);
+  const ready = readyCountsOf(ctx, cache);
   let evictions = 0;
   const work = async (): Promise<void> => {
     for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
@@ -48,7 +65,7 @@ export async function replayMaintenance(ctx: Context, options: ReplayOptions): P
   return { evictions, blockedBy: [...blockedBy].toSorted() };
 }
 
-type ReadyCounts = (ctx: Context) => Promise<ReadonlyMap<string, number>>;
+type ReadyCounts = () => ReadonlyMap<string, number>;
 
 async function maintain(
   ctx: Context,
@@ -57,7 +74,7 @@ async function maintain(
   blockedBy: Set<string>,
 ): Promise<number> {
   const { client, rules, timeoutMs, ready } = options;
-  const readyBefore = await ready(ctx);
+  const readyBefore = ready();
   await cordon(ctx, client, node, true);
   const gone = new Set<string>();
   const refused = new Map<string, string>();
@@ -81,7 +98,7 @@ async function maintain(
   }
   await cordon(ctx, client, node, false);
   const endMs = ctx.clock.monotonic() + options.backMs;
-  while (ctx.clock.monotonic() < endMs && !areBack(readyBefore, await ready(ctx))) await sleep(ctx, lookMs);
+  while (ctx.clock.monotonic() < endMs && !areBack(readyBefore, ready())) await sleep(ctx, lookMs);
   return gone.size;
 }
 
@@ -101,20 +118,20 @@ function areBack(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, n
   return [...before].every(([uid, count]) => (now.get(uid) ?? 0) >= count);
 }
 
-/** One list for all lanes that look within a second. */
-function readyCountsOf(client: KubeClient): ReadyCounts {
-  let last: { readonly atMs: number; readonly counts: ReturnType<typeof readyCounts> } | undefined;
-  return (ctx) => {
-    const nowMs = ctx.clock.monotonic();
-    if (last === undefined || nowMs - last.atMs >= lookMs) last = { atMs: nowMs, counts: readyCounts(ctx, client) };
+/** One count for all lanes that look within a second: they go on together, and none waits for what the next one takes. */
+function readyCountsOf({ clock }: Context, cache: Informer<Pod>): ReadyCounts {
+  let last: { readonly atMs: number; readonly counts: ReadonlyMap<string, number> } | undefined;
+  return () => {
+    const nowMs = clock.monotonic();
+    if (last === undefined || nowMs - last.atMs >= lookMs) last = { atMs: nowMs, counts: readyCounts(cache) };
     return last.counts;
   };
 }
 
 /** Ready pods by controller. */
-async function readyCounts(ctx: Context, client: KubeClient): Promise<ReadonlyMap<string, number>> {
+function readyCounts(cache: Informer<Pod>): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const pod of (await client.listAll<Pod>(ctx, pods)).items) {
+  for (const pod of cache.list()) {
     const uid = controllerOf(pod)?.uid;
     if (uid !== undefined && isServing(pod)) counts.set(uid, (counts.get(uid) ?? 0) + 1);
   }

@@ -15,6 +15,8 @@ interface Family {
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly bounds?: readonly number[];
   readonly series: Map<string, Series>;
+  /** The same by labels as a caller names them, in its order: sorting and escaping at each count would cost more than it. */
+  readonly byCall: Map<string, Series>;
 }
 
 /** Goes up only. */
@@ -79,7 +81,7 @@ export class MetricsRegistry {
   #family(name: string, help: string, type: Family['type'], bounds?: readonly number[]): Family {
     let family = this.#families.get(name);
     if (family === undefined) {
-      family = { name, help, type, series: new Map(), ...(bounds === undefined ? {} : { bounds }) };
+      family = { name, help, type, series: new Map(), byCall: new Map(), ...(bounds === undefined ? {} : { bounds }) };
       this.#families.set(name, family);
     }
     return family;
@@ -87,6 +89,16 @@ export class MetricsRegistry {
 }
 
 function series(family: Family, labels: Labels): Series {
+  let call = '';
+  for (const name of Object.keys(labels)) call += `${name}\0${labels[name]}\0`;
+  const known = family.byCall.get(call);
+  if (known !== undefined) return known;
+  const found = seriesOf(family, labels);
+  if (family.byCall.size < seriesMax) family.byCall.set(call, found);
+  return found;
+}
+
+function seriesOf(family: Family, labels: Labels): Series {
   const key = render(labels);
   let one = family.series.get(key);
   if (one === undefined) {

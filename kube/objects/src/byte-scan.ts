@@ -17,6 +17,7 @@ export interface ScanResult {
   readonly duplicateKeys: readonly string[];
 }
 
+const decoder = new TextDecoder();
 const quote = 0x22;
 const backslash = 0x5c;
 const minus = 0x2d;
@@ -87,5 +88,5 @@ function scanShape(bytes: Uint8Array, maxDepth: number): { depth: number; bigInt
 /** Scans; does not check the syntax (the parser does). Throws BadRequest when too deep. */
 export function scanJson(bytes: Uint8Array, options: ScanOptions): ScanResult {
   const shape = scanShape(bytes, options.maxDepth);
-  return { ...shape, duplicateKeys: options.duplicates === true ? duplicateKeys(new TextDecoder().decode(bytes)) : [] };
+  return { ...shape, duplicateKeys: options.duplicates === true ? duplicateKeys(decoder.decode(bytes)) : [] };
 }

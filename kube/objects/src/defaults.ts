@@ -10,6 +10,17 @@ function filled(value: JsonValue | undefined, schema: Schema): JsonValue | undef
   return start === undefined ? undefined : applyDefaults(start, schema);
 }
 
+/** Fields that an absent value gets a default of, by type: walking all fields of a pod each time would be slow. */
+const defaultsOfType = new WeakMap<Schema, readonly (readonly [string, Schema])[]>();
+
+function withDefault(schema: Schema): readonly (readonly [string, Schema])[] {
+  const known = defaultsOfType.get(schema);
+  if (known !== undefined) return known;
+  const found = Object.entries(schema.properties ?? {}).filter(([, inner]) => inner.default !== undefined);
+  defaultsOfType.set(schema, found);
+  return found;
+}
+
 function defaultObject(object: JsonObject, schema: Schema): JsonObject {
   const { properties = {}, additionalProperties } = schema;
   const changes: Draft = {};
@@ -21,9 +32,10 @@ function defaultObject(object: JsonObject, schema: Schema): JsonObject {
     if (after === undefined) gone.push(key);
     else setMember(changes, key, after);
   };
-  for (const [key, inner] of Object.entries(properties)) note(key, inner);
-  if (typeof additionalProperties === 'object') {
-    for (const key of Object.keys(object)) if (!Object.hasOwn(properties, key)) note(key, additionalProperties);
+  for (const [key, inner] of withDefault(schema)) if (member(object, key) === undefined) note(key, inner);
+  for (const key of Object.keys(object)) {
+    const inner = Object.hasOwn(properties, key) ? properties[key] : additionalProperties;
+    if (typeof inner === 'object' && object[key] !== undefined) note(key, inner);
   }
   if (gone.length === 0 && Object.keys(changes).length === 0) return object;
   const result: Draft = { ...object, ...changes };

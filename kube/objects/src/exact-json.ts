@@ -1,10 +1,12 @@
 /** JSON in and out without losing integers: those beyond 2^53 that fit 64 bits are bigint, as Go's int64 keeps them. */
-import { scanJson } from './byte-scan.ts';
+import { scanJson, type ScanResult } from './byte-scan.ts';
 import type { JsonValue } from './meta.ts';
 import { statusError } from './status.ts';
 
 /** As deep as Go's encoding/json goes. */
 const defaultMaxDepth = 10_000;
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const encoder = new TextEncoder();
 
 type SourceReviver = (key: string, value: unknown, context?: { readonly source?: string }) => unknown;
 const json = JSON as unknown as {
@@ -35,8 +37,12 @@ function parseText(text: string, exact: boolean): JsonValue {
  * for bad syntax or a depth above `maxDepth` (10,000).
  */
 export function parseJson(bytes: Uint8Array, options: { readonly maxDepth?: number } = {}): JsonValue {
-  const { bigIntegers } = scanJson(bytes, { maxDepth: options.maxDepth ?? defaultMaxDepth });
-  return parseText(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes), bigIntegers);
+  return parseScanned(bytes, scanJson(bytes, { maxDepth: options.maxDepth ?? defaultMaxDepth }));
+}
+
+/** The same for a body that `scanJson` has been through. */
+export function parseScanned(bytes: Uint8Array, { bigIntegers }: Pick<ScanResult, 'bigIntegers'>): JsonValue {
+  return parseText(decoder.decode(bytes), bigIntegers);
 }
 
 function writeBigint(_key: string, value: unknown): unknown {
@@ -56,5 +62,5 @@ export function stringifyJson(value: JsonValue): string {
 
 /** UTF-8 of `stringifyJson`. */
 export function encodeJson(value: JsonValue): Uint8Array {
-  return new TextEncoder().encode(stringifyJson(value));
+  return encoder.encode(stringifyJson(value));
 }

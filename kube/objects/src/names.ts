@@ -12,7 +12,9 @@ const qualifiedPattern = new RegExp(`^${qualified}$`);
 const labelValuePattern = new RegExp(`^(${qualified})?$`);
 const configMapKeyPattern = /^[-._a-zA-Z0-9]+$/;
 
-const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
+const encoder = new TextEncoder();
+const beyondAscii = /[^\0-\x7f]/;
+const bytesOf = (text: string): number => (beyondAscii.test(text) ? encoder.encode(text).length : text.length);
 
 /** `… (e.g. 'my-name',  or '123-abc', regex used for validation is '…')`, doubled blank included as in Go. */
 function mismatch(message: string, pattern: string, ...examples: readonly string[]): string {

@@ -49,11 +49,17 @@ export class ObjectCache<T extends KubeObject> {
   put(object: T): void {
     const key = keyOf(object);
     const previous = this.#objects.get(key);
-    if (previous !== undefined) this.#unindex(key, previous);
     this.#objects.set(key, object);
     for (const [name, valuesOf] of Object.entries(this.#indexes)) {
       const buckets = this.#buckets.get(name);
-      for (const value of valuesOf(object)) {
+      const values = valuesOf(object);
+      if (previous !== undefined) {
+        // Most changes of an object leave it where it is found.
+        const before = valuesOf(previous);
+        if (before.length === values.length && before.every((value, at) => value === values[at])) continue;
+        unindex(buckets, key, before);
+      }
+      for (const value of values) {
         const bucket = buckets?.get(value);
         if (bucket === undefined) buckets?.set(value, new Set([key]));
         else bucket.add(key);
@@ -64,18 +70,16 @@ export class ObjectCache<T extends KubeObject> {
   remove(key: string): void {
     const previous = this.#objects.get(key);
     if (previous === undefined) return;
-    this.#unindex(key, previous);
     this.#objects.delete(key);
+    for (const [name, valuesOf] of Object.entries(this.#indexes))
+      unindex(this.#buckets.get(name), key, valuesOf(previous));
   }
+}
 
-  #unindex(key: string, object: T): void {
-    for (const [name, valuesOf] of Object.entries(this.#indexes)) {
-      const buckets = this.#buckets.get(name);
-      for (const value of valuesOf(object)) {
-        const bucket = buckets?.get(value);
-        bucket?.delete(key);
-        if (bucket?.size === 0) buckets?.delete(value);
-      }
-    }
+function unindex(buckets: Map<string, Set<string>> | undefined, key: string, values: readonly string[]): void {
+  for (const value of values) {
+    const bucket = buckets?.get(value);
+    bucket?.delete(key);
+    if (bucket?.size === 0) buckets?.delete(value);
   }
 }

@@ -4,7 +4,7 @@ import { readBody } from '@polyanthus/ground-http/body';
 import { header } from '@polyanthus/ground-http/headers';
 import { scanJson } from '@polyanthus/kube-objects/byte-scan';
 import { applyDefaults } from '@polyanthus/kube-objects/defaults';
-import { parseJson } from '@polyanthus/kube-objects/exact-json';
+import { parseScanned } from '@polyanthus/kube-objects/exact-json';
 import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
 import { objectMetaSchema } from '@polyanthus/kube-objects/meta-schema';
 import { normalizeNative } from '@polyanthus/kube-objects/native';
@@ -75,7 +75,7 @@ export async function parseBody(bytes: Uint8Array, mediaType: string, duplicates
     );
   }
   const scan = scanJson(bytes, { maxDepth, duplicates });
-  return { value: parseJson(bytes, { maxDepth }), duplicates: scan.duplicateKeys };
+  return { value: parseScanned(bytes, scan), duplicates: scan.duplicateKeys };
 }
 
 /** A small body whose schema the caller checks (bindings, options); an empty one is `{}`. Throws BadRequest. */

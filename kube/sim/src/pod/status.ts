@@ -86,15 +86,13 @@ function containerStatus(
   container: Container,
   { pod, run, ready, nowMs }: StatusInput,
 ): ContainerStatus & { readonly lastState?: State } {
-  const last =
-    'last' in run && run.last !== undefined && run.phase !== 'ended' && run.phase !== 'init'
-      ? { lastState: { terminated: terminated(run.last) } }
-      : {};
+  const endedBefore = 'last' in run && run.last !== undefined && run.phase !== 'ended' && run.phase !== 'init';
   const created = hasStarted(run);
   return {
     name: container.name,
     state: stateOf(container, run, nowMs),
-    ...last,
+    // Written when empty too, as the server keeps it: a status that is read back must not look like a change.
+    lastState: endedBefore ? { terminated: terminated(run.last) } : {},
     ready,
     started: run.phase === 'running',
     restartCount: run.phase === 'init' ? 0 : run.restarts,
@@ -157,9 +155,10 @@ function initStatuses(pod: Pod, run: PodRun): readonly object[] {
     image: container.image ?? '',
     imageID: done || run.phase === 'init' ? (container.image ?? '') : '',
     state: initState(container, pod, run),
-    ...(run.phase === 'init' && run.last !== undefined && run.state !== 'failed'
-      ? { lastState: { terminated: terminated(run.last) } }
-      : {}),
+    lastState:
+      run.phase === 'init' && run.last !== undefined && run.state !== 'failed'
+        ? { terminated: terminated(run.last) }
+        : {},
   }));
 }
 

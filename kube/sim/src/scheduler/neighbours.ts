@@ -176,12 +176,31 @@ function spreadFault(spreads: readonly Spread[], node: Node): string | undefined
   return undefined;
 }
 
+interface TermSelectors {
+  readonly labels: Matches;
+  readonly bySelector: Matches;
+}
+
+/** Terms belong to one pod as it was read and never change; every pod that is placed asks those of all that are there. */
+const selectorsOfTerm = new WeakMap<AffinityTerm, TermSelectors>();
+
+function termSelectors(of: Pod, term: AffinityTerm): TermSelectors {
+  let known = selectorsOfTerm.get(term);
+  if (known === undefined) {
+    known = {
+      labels: selector(of, term.labelSelector, { match: term.matchLabelKeys, mismatch: term.mismatchLabelKeys }),
+      bySelector: selector(of, term.namespaceSelector, {}),
+    };
+    selectorsOfTerm.set(term, known);
+  }
+  return known;
+}
+
 /** Whether a pod is one of those that a term of `of` means. */
 function termMatcher(of: Pod, term: AffinityTerm, around: Neighbourhood): (other: Pod) => boolean {
-  const labels = selector(of, term.labelSelector, { match: term.matchLabelKeys, mismatch: term.mismatchLabelKeys });
+  const { labels, bySelector } = termSelectors(of, term);
   const { namespaces = [], namespaceSelector } = term;
   const own = namespaces.length === 0 && namespaceSelector === undefined;
-  const bySelector = selector(of, namespaceSelector, {});
   return ({ metadata: { namespace = '', labels: given } }) =>
     (own
       ? namespace === (of.metadata.namespace ?? '')
