@@ -6,7 +6,7 @@ import { pods, type Node } from '@polyanthus/kube-kinds/core';
 import { claimAnnotation, runSteps, type RunStep } from '@polyanthus/kube-kinds/own/runbook';
 import type { ExecutorMore } from '../src/testing.ts';
 
-/** Notes every change that no stored intent covers; claims of nodes and hosts are the run's own. */
+/** Notes every change that no stored intent covers; claims of nodes and hosts, taken and given back, are the run's own. */
 export function watchIntents(world: World, violations: string[]): Required<Pick<ExecutorMore, 'tap' | 'onHostCall'>> {
   const isIntended = storedIntents(world);
   const judge = async (what: string, covered: boolean | Promise<boolean>): Promise<void> => {
@@ -30,7 +30,8 @@ export function watchIntents(world: World, violations: string[]): Required<Pick<
     },
     onHostCall: async (node, verb) => {
       if (verb === 'start') await judge(`the command on the host of ${node}`, isIntended('command', node));
-      else if (!['look', 'claim', 'journal'].includes(verb)) await judge(`${verb} on the host of ${node}`, false);
+      else if (!['look', 'claim', 'release', 'journal'].includes(verb))
+        await judge(`${verb} on the host of ${node}`, false);
     },
   };
 }
