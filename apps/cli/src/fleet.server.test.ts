@@ -60,8 +60,11 @@ describe('fleet list and describe', () => {
   it('shows one, says which one is missing, and where a fleet is empty', async () => {
     expect(parseYaml(await good('fleet', 'describe', 'paris'))).toMatchObject({ metadata: { name: 'paris' } });
     expect(JSON.parse(await good('fleet', 'describe', 'paris', '-o', 'json'))).toMatchObject({ kind: 'Membership' });
-    expect(await bad(1, 'fleet', 'describe', 'rome')).toContain('memberships.fleet.polyanthus.dev "rome" not found');
+    expect(await bad(1, 'fleet', 'describe', 'rome')).toMatch(
+      /memberships\.fleet\.polyanthus\.dev "rome" not found\nnext: .*polyanthus fleet list/,
+    );
     expect(await bad(2, 'fleet', 'describe')).toContain('(UsageError)');
+    expect(await good('fleet', 'list', `--hub-context=connectgateway_default_global_edge`)).toContain('osaka');
     expect(await good('fleet', 'list', '--fleet=empty')).toBe('No memberships in fleet empty.\n');
   });
 

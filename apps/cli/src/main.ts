@@ -2,6 +2,7 @@
 import { background } from '@polyanthus/ground-base/context';
 import { productVersion } from '@polyanthus/ground-base/version';
 import { runProgram } from '@polyanthus/ground-cli-kit/run';
+import { advise } from './advice.ts';
 import { processIo } from './process-io.ts';
 import { stderrLogger } from './stderr-logger.ts';
 import { interruptSignal } from './signals.ts';
@@ -13,6 +14,7 @@ const program = {
   summary: 'One hub for many Kubernetes clusters.',
   version: productVersion,
   root: commandTree,
+  advise,
 };
 const code = await runProgram(background({ log, signal: interruptSignal(process) }), program, process.argv.slice(2), {
   io: processIo(process),

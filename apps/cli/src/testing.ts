@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { background, type Context } from '@polyanthus/ground-base/context';
 import { recordIo } from '@polyanthus/ground-cli-kit/io';
 import { runProgram } from '@polyanthus/ground-cli-kit/run';
+import { advise } from './advice.ts';
 import { commandTree } from './tree.ts';
 
 /** What a command did. */
@@ -23,7 +24,7 @@ export async function polyanthus(
     io.err(text);
     more.onError?.(text);
   };
-  const program = { name: 'polyanthus', summary: 'test', version: '0', root: commandTree };
+  const program = { name: 'polyanthus', summary: 'test', version: '0', root: commandTree, advise };
   const code = await runProgram(more.ctx ?? background(), program, args, {
     io: { ...io, err },
     env: { PATH: dirname(process.execPath), ...env },

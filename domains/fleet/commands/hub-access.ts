@@ -12,6 +12,7 @@ import { createClient } from '@polyanthus/kube-client/rest';
 import { transportFor } from '@polyanthus/kube-client/transport-of';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
 import { fleetErrors } from '../src/errors.ts';
+import { withoutGatewayPath } from '../src/membership-names.ts';
 
 /** Options of every command that talks to the hub. */
 export const hubOptions: readonly OptionSpec[] = [
@@ -61,13 +62,20 @@ export interface HubAccess {
 /** Opens the hub. Errors: HubNotConfigured, those of kube/client for kubeconfigs. */
 export async function openHub(ctx: Context, input: CommandInput, environment: CommandEnvironment): Promise<HubAccess> {
   const file = hubKubeconfig(input, environment);
-  const context = contextOf(await loadKubeconfig({ files: [file], explicit: true }), text(input, 'hub-context'));
+  const config = await loadKubeconfig({ files: [file], explicit: true });
+  const context = hubOf(contextOf(config, text(input, 'hub-context')));
   return {
     hubClient: await clientFor(ctx, context, environment),
     fleet: text(input, 'fleet') ?? 'default',
     context,
     url: (context.cluster.fields.server ?? '').replace(/\/+$/, ''),
   };
+}
+
+/** A context of a member leads through its hub, as the same user: good for the hub itself, too. */
+function hubOf(context: KubeContext): KubeContext {
+  const server = withoutGatewayPath(context.cluster.fields.server ?? '');
+  return { ...context, cluster: { ...context.cluster, fields: { ...context.cluster.fields, server } } };
 }
 
 /** The file that was named, or the one that `login` wrote. Completion reads it, too, where no option has been parsed. */
@@ -117,11 +125,11 @@ function refusedByName(transport: Transport, { name, cluster, user }: KubeContex
 }
 
 /** Names of a kind's objects in the fleet, for completion. */
-export function namesOf(type: ResourceType): (ctx: Context, environment: CommandEnvironment) => Promise<string[]> {
-  return async (ctx, environment) => {
-    const fleet = environment.env['POLYANTHUS_FLEET'];
-    const options = fleet === undefined ? {} : { fleet };
-    const hub = await openHub(ctx, { options, args: [], rest: [] }, environment);
+export function namesOf(
+  type: ResourceType,
+): (ctx: Context, environment: CommandEnvironment, input: CommandInput) => Promise<string[]> {
+  return async (ctx, environment, input) => {
+    const hub = await openHub(ctx, input, environment);
     const found = await hub.hubClient.list(ctx, type, { namespace: hub.fleet });
     return found.items.map((one) => one.metadata.name ?? '');
   };

@@ -5,6 +5,11 @@ export function gatewayPath(fleet: string, membership: string): string {
   return `/v1/projects/${encodeURIComponent(fleet)}/locations/global/memberships/${encodeURIComponent(membership)}`;
 }
 
+/** The address of the hub, from that of a member behind its gateway or from its own. */
+export function withoutGatewayPath(server: string): string {
+  return server.replace(/\/v1\/projects\/[^/]+\/locations\/[^/]+\/memberships\/[^/]+\/*$/, '');
+}
+
 /** `connectgateway_F_global_M`, with `_ns-N` for a namespace of its own. */
 export function contextName(fleet: string, membership: string, namespace?: string): string {
   return `connectgateway_${fleet}_global_${membership}${namespace === undefined ? '' : `_ns-${namespace}`}`;

@@ -9,6 +9,8 @@ export interface ErrorEntry {
   readonly next: string;
   /** Never worth a retry: a controller reports it and stops. */
   readonly terminal?: boolean;
+  /** The command line is at fault: commands end with exit code 2. */
+  readonly usage?: boolean;
 }
 
 /** An operating error: something outside the program is not as it should be. */
@@ -17,17 +19,19 @@ export class CodedError extends Error {
   /** The next step for the person who reads it. */
   readonly next: string;
   readonly terminal: boolean;
+  readonly usage: boolean;
 
   constructor(
     code: string,
     message: string,
-    options: { readonly next: string; readonly terminal?: boolean; readonly cause?: unknown },
+    options: { readonly next: string; readonly terminal?: boolean; readonly usage?: boolean; readonly cause?: unknown },
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'CodedError';
     this.code = code;
     this.next = options.next;
     this.terminal = options.terminal ?? false;
+    this.usage = options.usage ?? false;
   }
 }
 
@@ -47,6 +51,7 @@ export function defineErrors<const C extends string>(entries: Readonly<Record<C,
       return new CodedError(code, message, {
         next: options.next ?? entry.next,
         terminal: entry.terminal ?? false,
+        usage: entry.usage ?? false,
         ...(options.cause === undefined ? {} : { cause: options.cause }),
       });
     },

@@ -64,9 +64,9 @@ export interface Command {
   readonly options?: readonly OptionSpec[];
   readonly examples?: readonly string[];
   readonly run: CommandHandler;
-  /** Candidates for completion, by the names that `complete` fields use. */
+  /** Candidates for completion, by the names that `complete` fields use; `input` is what was typed so far, unchecked. */
   readonly complete?: Readonly<
-    Record<string, (ctx: Context, environment: CommandEnvironment) => Promise<readonly string[]>>
+    Record<string, (ctx: Context, environment: CommandEnvironment, input: CommandInput) => Promise<readonly string[]>>
   >;
 }
 

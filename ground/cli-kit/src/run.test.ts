@@ -10,13 +10,16 @@ import { parseCommand } from './parse.ts';
 import { runProgram } from './run.ts';
 import { renderTable } from './table.ts';
 
-const errors = defineErrors({ Broken: { meaning: 'm', next: 'do this' } });
+const errors = defineErrors({
+  Broken: { meaning: 'm', next: 'do this' },
+  Mistyped: { meaning: 'm', next: 'type that', usage: true },
+});
 
 const show: Command = {
   summary: 'Show a thing',
   args: [{ name: 'NAME', help: 'which', complete: 'names' }],
   options: [
-    { name: 'path', kind: 'string', help: 'where' },
+    { name: 'path', kind: 'string', help: 'where', complete: 'paths' },
     { name: 'verbose', short: 'v', kind: 'boolean', help: 'say more' },
     { name: 'count', kind: 'integer', help: 'how many', default: '3' },
     { name: 'timeout', kind: 'duration', help: 'how long', default: '1m30s' },
@@ -24,8 +27,13 @@ const show: Command = {
     { name: 'output', short: 'o', kind: 'string', help: 'format', choices: ['json', 'yaml'] },
   ],
   examples: ['tool show a'],
-  complete: { names: () => Promise.resolve(['alpha', 'beta']) },
+  complete: {
+    names: () => Promise.resolve(['alpha', 'beta']),
+    paths: (_ctx, _environment, input) => Promise.resolve([`/of-${input.args.join('-')}`, '/b']),
+  },
   run: (_ctx, input, { io }) => {
+    if (input.args[0] === 'mistyped') throw errors.error('Mistyped', 'no such thing');
+    if (input.args[0] === 'foreign') throw Object.assign(new Error('it says no'), { code: 'E' });
     if (input.args[0] === 'broken') throw errors.error('Broken', 'thing "broken" is broken');
     const seen = {
       path: text(input, 'path'),
@@ -46,7 +54,9 @@ const root: CommandGroup = {
     thing: { summary: 'Things', commands: { show: { summary: show.summary, load: () => Promise.resolve(show) } } },
   },
 };
-const program = { name: 'tool', summary: 'A tool', version: '1.2.3', root };
+const advise = (error: unknown): string | undefined =>
+  (error as Error).message === 'it says no' ? 'ask again' : undefined;
+const program = { name: 'tool', summary: 'A tool', version: '1.2.3', root, advise };
 
 async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
   const io = recordIo();
@@ -104,6 +114,25 @@ describe('a program run from its table', () => {
     expect(err).toBe('error: thing "broken" is broken\nnext: do this (Broken)\n');
   });
 
+  it('answers 2 where the command line is at fault, and suggests what may have been meant', async () => {
+    expect(await run('thing', 'show', 'mistyped')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('type that') as string,
+    });
+    expect(await run('thnig')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('did you mean thing?') as string,
+    });
+  });
+
+  it('asks the program for the next step after a failure that knows none', async () => {
+    expect(await run('thing', 'show', 'foreign')).toEqual({
+      code: 1,
+      out: '',
+      err: 'error: it says no\nnext: ask again\n',
+    });
+  });
+
   it('shows help of groups and commands on stdout', async () => {
     expect((await run('thing', '--help')).out).toContain('Show a thing');
     const help = await run('thing', 'show', '--help');
@@ -117,6 +146,14 @@ describe('a program run from its table', () => {
     expect((await run('__complete', 'thing', 'show', '--us')).out).toBe('--user\n');
     expect((await run('__complete', 'thing', 'show', '-o', 'j')).out).toBe('json\n');
     expect((await run('__complete', 'thing', 'show', 'b')).out).toBe('beta\n');
+    expect((await run('__complete', 'thing', 'show', '--path', '/x', '-v', 'a')).out).toBe('alpha\n');
+    expect((await run('__complete', 'thing', 'show', 'alpha', '')).out).toBe('');
+    expect((await run('__complete', 'thing', 'show', 'alpha', '--path', '')).out).toBe('/of-alpha\n/b\n');
+    expect((await run('__complete', 'thing', 'show', 'alpha', '--path=/o')).out).toBe('--path=/of-alpha\n');
+    expect((await run('__complete', 'thing', 'show', 'alpha', '--path', '=', '/o')).out).toBe('/of-alpha\n');
+    expect((await run('__complete', 'thing', 'show', 'alpha', '--path', '=')).out).toBe('/of-alpha\n/b\n');
+    expect((await run('__complete', 'comp')).out).toBe('completion\n');
+    expect((await run('__complete', 'completion', 'z')).out).toBe('zsh\n');
     expect((await run('completion', 'bash')).out).toContain('complete -o default -F _tool tool');
   });
 

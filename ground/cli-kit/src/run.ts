@@ -6,6 +6,7 @@ import { isGroup, type Command, type CommandEnvironment, type CommandGroup } fro
 import { complete, completionScript } from './completion.ts';
 import { cliErrors } from './errors.ts';
 import { parseCommand } from './parse.ts';
+import { didYouMean } from './suggest.ts';
 import { renderTable } from './table.ts';
 
 /** Exit codes that scripts can rely on. */
@@ -17,6 +18,8 @@ export interface Program {
   readonly summary: string;
   readonly version: string;
   readonly root: CommandGroup;
+  /** The next step after a failure that has none of its own: an answer of an API, an error of a file. */
+  readonly advise?: (error: unknown) => string | undefined;
 }
 
 /** Runs `argv` (without node and script). Never throws. */
@@ -29,7 +32,7 @@ export async function runProgram(
   try {
     return await dispatch(ctx, program, argv, environment);
   } catch (error) {
-    return reportFailure(ctx, error, environment);
+    return reportFailure(ctx, program, error, environment);
   }
 }
 
@@ -102,9 +105,13 @@ function showGroup(
   { io }: CommandEnvironment,
 ): number {
   if (unknown !== undefined) {
-    throw cliErrors.error('UsageError', `${path.join(' ')}: unknown command ${JSON.stringify(unknown)}`, {
-      next: `See '${path.join(' ')} --help'.`,
-    });
+    throw cliErrors.error(
+      'UsageError',
+      `${path.join(' ')}: unknown command ${JSON.stringify(unknown)}${didYouMean(unknown, Object.keys(group.commands))}`,
+      {
+        next: `See '${path.join(' ')} --help'.`,
+      },
+    );
   }
   const rows = Object.entries(group.commands).map(([name, entry]) => [`  ${name}`, entry.summary]);
   io.out(
@@ -114,14 +121,15 @@ function showGroup(
 }
 
 /** Prints the failure on stderr: what, why, and the next step. */
-function reportFailure(ctx: Context, error: unknown, { io }: CommandEnvironment): number {
+function reportFailure(ctx: Context, program: Program, error: unknown, { io }: CommandEnvironment): number {
   if (ctx.signal.aborted && hasCode(error, 'Cancelled')) {
     io.err('interrupted\n');
     return exitCodes.interrupted;
   }
   io.err(`error: ${describeError(error)}\n`);
-  if (error instanceof CodedError) io.err(`next: ${error.next} (${error.code})\n`);
+  const advice = error instanceof CodedError ? `${error.next} (${error.code})` : program.advise?.(error);
+  if (advice !== undefined) io.err(`next: ${advice}\n`);
   else if (!hasCode(error, (error as { code?: string }).code ?? ''))
     io.err(`${error instanceof Error ? (error.stack ?? '') : ''}\n`);
-  return hasCode(error, 'UsageError') ? exitCodes.usage : exitCodes.failed;
+  return error instanceof CodedError && error.usage ? exitCodes.usage : exitCodes.failed;
 }
