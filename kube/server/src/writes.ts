@@ -174,8 +174,7 @@ export async function updateObject(scope: Scope, change: Change, options: Update
     if (stored === undefined) throw notFound(group, resource, scope.name);
     const before = readStored(stored, definition);
     const draft = await change(before);
-    checkVersion(scope, draft, stored);
-    const after = await prepareUpdate(scope, draft, before, options);
+    const after = await prepareUpdate(scope, { draft, before, stored }, options);
     const written = await swap(scope, stored, before, after);
     if (written !== undefined) return { stored: written, created: false };
     const pinned = (draft.metadata.resourceVersion ?? '') !== '' && !options.retry;
@@ -211,20 +210,29 @@ function registryKey({ definition: { type, custom }, namespace, name }: Scope): 
   return `/${parts.filter((part) => part !== '').join('/')}`;
 }
 
+interface Update {
+  readonly draft: ApiObject;
+  readonly before: ApiObject;
+  readonly stored: StoredObject;
+}
+
 async function prepareUpdate(
   scope: Scope,
-  draft: ApiObject,
-  before: ApiObject,
+  { draft, before, stored }: Update,
   options: UpdateOptions,
 ): Promise<ApiObject> {
   const { definition } = scope;
   const { strategy, type } = definition;
   const carried = (object: ApiObject): ApiObject =>
     keepOtherParts(scope, { ...object, metadata: carryMeta(object.metadata, before.metadata) }, before);
-  let after = carried(draft);
-  if (options.track) after = trackFields(scope, before, after);
-  const { managedFields } = after.metadata;
-  after = await admit(scope, 'UPDATE', after, before, (changed) => withMeta(carried(changed), { managedFields }));
+  const tracked = options.track ? trackFields(scope, before, carried(draft)) : draft;
+  const { managedFields } = tracked.metadata;
+  const managed = (object: ApiObject): ApiObject => withMeta(object, { managedFields });
+  // Admission sees what was sent, at its place; what the endpoint may not change is put back afterwards.
+  const sent = scope.namespace === '' ? draft : withMeta(draft, { namespace: scope.namespace });
+  let after = managed(carried(await admit(scope, 'UPDATE', managed(sent), before, managed)));
+  // As late as kube-apiserver does: webhooks that change have been asked about a write that comes to nothing.
+  checkVersion(scope, draft, stored);
   after = strategy.prepare?.(after, before, moment(scope)) ?? after;
   if (scope.subresource !== 'binding') after = bumpGeneration(definition, after, before);
   if (options.validate !== false) {

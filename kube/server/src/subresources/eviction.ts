@@ -34,7 +34,7 @@ export async function evictPod(scope: Scope): Promise<ServerResponse> {
   const eviction = await readEviction(scope);
   const request = requestOf(scope, eviction);
   await admit(scope, 'CREATE', eviction, undefined);
-  await askWebhooks(scope, eviction, request);
+  await askWebhooks(scope, eviction);
   const stored = await deleteUnasked(scope, request);
   if (stored === undefined) return jsonAnswer(201, success);
   const pod = readStored(stored, scope.definition);
@@ -50,10 +50,10 @@ export async function evictPod(scope: Scope): Promise<ServerResponse> {
   return jsonAnswer(201, success);
 }
 
-/** About the Eviction, not about the pod. */
-async function askWebhooks(scope: Scope, eviction: ApiObject, { dryRun }: DeleteRequest): Promise<void> {
+/** About the Eviction, not about the pod; a rehearsal that only the Eviction's options ask for is none to webhooks. */
+async function askWebhooks(scope: Scope, eviction: ApiObject): Promise<void> {
   const kind = { group: 'policy', version: eviction.apiVersion.split('/')[1] ?? 'v1', kind: 'Eviction' };
-  await webhooksOf(scope.cluster).admit(attributesOf(scope, 'CREATE', eviction, undefined, { kind, dryRun }));
+  await webhooksOf(scope.cluster).admit(attributesOf(scope, 'CREATE', eviction, undefined, { kind }));
 }
 
 const severalBudgets =

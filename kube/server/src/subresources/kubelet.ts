@@ -45,9 +45,10 @@ export async function streamPod(scope: Scope, verb: string): Promise<ServerRespo
   const stream = streams[name];
   if (stream === undefined) throw statusError('NotFound', 'the server could not find the requested resource');
   if (verb === 'get') await requireCreate(scope);
-  const pod = readStored(storedOf(scope), scope.definition);
-  const container = stream.containers ? `/${encodeURIComponent(containerOf(scope, pod))}` : '';
+  // Webhooks are asked before anybody looks whether the pod is there.
   const asked = await admitConnect(scope, stream.options);
+  const pod = readStored(storedOf(scope), scope.definition);
+  const container = stream.containers ? `/${encodeURIComponent(containerOf(scope, pod, asked))}` : '';
   const { transport, place } = await kubeletOf(scope, pod, true);
   const query = kubeletQuery(asked);
   const url = `/${stream.path}/${place}${container}${query === '' ? '' : `?${query}`}`;
@@ -86,7 +87,7 @@ function connectOptions(query: URLSearchParams, kind: string): JsonObject {
   }
   const command = query.getAll('command');
   const ports = query.getAll('ports').flatMap((text) => text.split(','));
-  if (command.length > 0) options['command'] = command;
+  if (command.length > 0 || kind === 'PodExecOptions') options['command'] = command.length > 0 ? command : null;
   if (ports.length > 0) options['ports'] = ports.map(Number);
   return options;
 }
@@ -104,7 +105,7 @@ function queryOf(options: JsonObject): URLSearchParams {
 /** log: an ordinary answer, followed for as long as the client reads. */
 export async function podLog(scope: Scope): Promise<ServerResponse> {
   const pod = readStored(storedOf(scope), scope.definition);
-  const container = containerOf(scope, pod);
+  const container = containerOf(scope, pod, scope.query);
   if (textAt(objectAt(pod, 'spec'), 'nodeName') === '')
     return { status: 200, headers: { 'content-type': 'text/plain' }, body: null };
   const { transport, place } = await kubeletOf(scope, pod, false);
@@ -117,11 +118,11 @@ export async function podLog(scope: Scope): Promise<ServerResponse> {
 }
 
 /** The container asked for; the only one when none is. */
-function containerOf(scope: Scope, pod: ApiObject): string {
+function containerOf(scope: Scope, pod: ApiObject, query: URLSearchParams): string {
   const spec = objectAt(pod, 'spec');
   const names = (key: string): string[] => listAt(spec, key).map((one) => textAt(one, 'name'));
   const [containers, init] = [names('containers'), names('initContainers')];
-  const asked = scope.query.get('container') ?? '';
+  const asked = query.get('container') ?? '';
   if (asked !== '') {
     if ([...containers, ...init, ...names('ephemeralContainers')].includes(asked)) return asked;
     throw statusError('BadRequest', `container ${asked} is not valid for pod ${scope.name}`);

@@ -7,7 +7,7 @@ import { labelSelectorMatcher, type LabelSelectorObject } from '@polyanthus/kube
 import { statusError } from '@polyanthus/kube-objects/status';
 import { invalidValue } from '@polyanthus/kube-objects/field-errors';
 import { invalidObject } from '../invalid.ts';
-import { attributesOf } from '../admission/webhooks/attributes.ts';
+import { attributesOf, type WebhookAttributes } from '../admission/webhooks/attributes.ts';
 import { webhooksOf } from '../admission/webhooks/webhooks.ts';
 import { jsonAnswer, toStatusError } from '../answers.ts';
 import type { ApiObject } from '../api-object.ts';
@@ -29,7 +29,10 @@ export async function scaleVerb(scope: Scope, verb: string): Promise<ServerRespo
     scope,
     async (before) => {
       const old = scaleOf(paths, before);
-      const scale = await admitScale(scope, change(old), old);
+      const hooks = webhooksOf(scope.cluster);
+      const about = (object: JsonObject): WebhookAttributes =>
+        attributesOf(scope, 'UPDATE', object, old, { kind: scaleKind });
+      const scale = (await hooks.mutate(about({ ...scaleType, ...change(old) }))) ?? {};
       const metadata = (scale['metadata'] ?? {}) as JsonObject;
       const replicas = ((scale['spec'] ?? {}) as JsonObject)['replicas'] ?? 0;
       if (typeof replicas !== 'number' || replicas < 0)
@@ -38,25 +41,20 @@ export async function scaleVerb(scope: Scope, verb: string): Promise<ServerRespo
         ]);
       const after = setAt(before, paths.specReplicas, replicas) as ApiObject;
       const version = metadata['resourceVersion'];
-      return {
-        ...after,
-        metadata: {
-          ...after.metadata,
-          resourceVersion: typeof version === 'string' && version !== '' ? version : before.metadata.resourceVersion,
-        },
-      };
+      const resourceVersion = typeof version === 'string' && version !== '' ? version : before.metadata.resourceVersion;
+      const written = { ...after, metadata: { ...after.metadata, resourceVersion } };
+      // Those that judge see what the object will say, whatever was sent beside the replicas.
+      await hooks.validate(scope, () => about(scaleOf(paths, written)));
+      return written;
     },
     { retry: verb === 'patch', track: true },
   );
   return jsonAnswer(200, scaleOf(paths, readStored(stored, scope.definition)));
 }
 
-/** About the Scale, not about what is scaled. */
-async function admitScale(scope: Scope, scale: JsonObject, old: JsonObject): Promise<JsonObject> {
-  const kind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
-  const object = { kind: 'Scale', apiVersion: 'autoscaling/v1', ...scale };
-  return (await webhooksOf(scope.cluster).admit(attributesOf(scope, 'UPDATE', object, old, { kind }))) ?? object;
-}
+/** Webhooks are asked about the Scale, not about what is scaled. */
+const scaleKind = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+const scaleType = { kind: 'Scale', apiVersion: 'autoscaling/v1' };
 
 /** A custom object without the field has no scale. */
 function requireReplicas(scope: Scope, { specReplicas }: ScalePaths): void {

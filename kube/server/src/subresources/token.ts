@@ -18,7 +18,8 @@ import { storedOf } from '../verbs/get.ts';
 export async function requestToken(scope: Scope): Promise<ServerResponse> {
   const body = await readJsonBody(scope);
   const account = storedOf(scope);
-  const spec = objectAt(await admitRequest(scope, body), 'spec');
+  const request = await changedRequest(scope, body);
+  const spec = objectAt(request, 'spec');
   const expirationSeconds = spec['expirationSeconds'] ?? tokenSeconds.default;
   if (
     typeof expirationSeconds !== 'number' ||
@@ -30,13 +31,22 @@ export async function requestToken(scope: Scope): Promise<ServerResponse> {
     ]);
   const given = spec['audiences'];
   const audiences = Array.isArray(given) && given.length > 0 ? (given as string[]) : [tokenIssuerName];
-  const bound = boundObject(scope, spec);
   const nowMs = scope.ctx.clock.now();
+  const uid = account.index.uid ?? '';
+  const completed = {
+    kind: 'TokenRequest',
+    apiVersion: 'authentication.k8s.io/v1',
+    metadata: { name: scope.name, ...objectAt(request, 'metadata'), uid, creationTimestamp: timestamp(nowMs) },
+    spec: { audiences, expirationSeconds, boundObjectRef: spec['boundObjectRef'] ?? null },
+  };
+  const shown = { ...completed, status: { token: '', expirationTimestamp: null } };
+  await webhooksOf(scope.cluster).validate(scope, () => attributesOf(scope, 'CREATE', shown, undefined, { kind }));
+  const bound = boundObject(scope, spec);
   const { tokenIssuer } = await scope.cluster.identity();
   const wish = {
     namespace: scope.namespace,
     name: scope.name,
-    uid: account.index.uid ?? '',
+    uid,
     audiences,
     expirationSeconds,
   };
@@ -48,21 +58,29 @@ export async function requestToken(scope: Scope): Promise<ServerResponse> {
         nowMs,
         scope.cluster.random.uuid(),
       );
-  return jsonAnswer(201, {
-    kind: 'TokenRequest',
-    apiVersion: 'authentication.k8s.io/v1',
-    metadata: { name: scope.name, namespace: scope.namespace, creationTimestamp: timestamp(nowMs) },
-    spec: { audiences, expirationSeconds, boundObjectRef: spec['boundObjectRef'] ?? null },
-    status: { token, expirationTimestamp: timestamp(nowMs + expirationSeconds * 1000) },
-  });
+  const status = { token, expirationTimestamp: timestamp(nowMs + expirationSeconds * 1000) };
+  return jsonAnswer(201, { ...completed, status });
 }
 
-async function admitRequest(scope: Scope, body: JsonObject): Promise<JsonObject> {
-  const metadata = { ...objectAt(body, 'metadata'), name: scope.name, namespace: scope.namespace };
-  const request = { kind: 'TokenRequest', apiVersion: 'authentication.k8s.io/v1', ...body, metadata };
-  const kind = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
+const kind = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
+
+/** The request as webhooks want it. */
+async function changedRequest(scope: Scope, body: JsonObject): Promise<JsonObject> {
+  const request = {
+    kind: 'TokenRequest',
+    apiVersion: 'authentication.k8s.io/v1',
+    ...body,
+    metadata: { ...objectAt(body, 'metadata'), namespace: scope.namespace },
+    spec: {
+      audiences: null,
+      boundObjectRef: null,
+      expirationSeconds: tokenSeconds.default,
+      ...objectAt(body, 'spec'),
+    },
+    status: { token: '', expirationTimestamp: null },
+  };
   return (
-    (await webhooksOf(scope.cluster).admit(attributesOf(scope, 'CREATE', request, undefined, { kind }))) ?? request
+    (await webhooksOf(scope.cluster).mutate(attributesOf(scope, 'CREATE', request, undefined, { kind }))) ?? request
   );
 }
 

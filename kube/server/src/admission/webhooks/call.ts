@@ -62,6 +62,7 @@ async function post(
 ): Promise<JsonObject> {
   const seconds = Math.ceil(hook.timeoutMs / 1000);
   let client: WebhookClient | undefined;
+  let dialled = '';
   const fail = (why: string): CallFailure => {
     const at = client === undefined ? '' : `Post "${client.url}?timeout=${seconds}s": `;
     return new CallFailure(hook.name, `failed to call webhook: ${at}${why}`, ctx.signal.aborted);
@@ -69,9 +70,10 @@ async function post(
   let received: { readonly response: HttpResponse; readonly bytes: Uint8Array };
   try {
     received = await withTimeout(ctx, hook.timeoutMs, 'the webhook', async (inner) => {
-      const found = await clientsOf(scope.cluster).clientOf(inner, hook.clientConfig);
-      client = found;
-      const { transport, path, host } = found;
+      client = clientsOf(scope.cluster).clientOf(hook.clientConfig);
+      const { path } = client;
+      const { transport, host, place } = await client.reach(inner);
+      dialled = place;
       const response = await transport.request(inner, {
         method: 'POST',
         url: `${path}?timeout=${seconds}s`,
@@ -87,7 +89,7 @@ async function post(
       return { response, bytes: await readBody(response.body, answerBytesMax) };
     });
   } catch (error) {
-    throw fail(connectionWords(error, client?.place ?? ''));
+    throw fail(connectionWords(error, dialled));
   }
   return answerOf(hook.name, received.response, received.bytes);
 }

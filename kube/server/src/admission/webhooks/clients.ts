@@ -5,18 +5,24 @@ import { createTransport } from '@polyanthus/ground-http/node-client';
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { objectAt, textAt } from '../../api-object.ts';
 import type { Cluster } from '../../cluster.ts';
-import { endpointOf } from './service.ts';
+import { endpointOf, type WebhookService } from './service.ts';
 
 /** Pools that are kept; the one that was not used for the longest time goes first. */
 const poolsMax = 200;
 
 /** A way to a webhook. */
 export interface WebhookClient {
-  readonly transport: Transport;
   /** Path to post to, without a query. */
   readonly path: string;
   /** The URL as it is shown. */
   readonly url: string;
+  /** Throws an Error that says why a Service has no place. */
+  readonly reach: (ctx: Context) => Promise<WebhookRoute>;
+}
+
+/** Connections to one place. */
+export interface WebhookRoute {
+  readonly transport: Transport;
   /** `host:port` that is dialled. */
   readonly place: string;
   /** The Host header, where it is not the place. */
@@ -45,38 +51,37 @@ class WebhookClients {
     });
   }
 
-  /** Throws TlsMaterialInvalid, or an Error that says why a Service has no place. */
-  async clientOf(ctx: Context, config: JsonObject): Promise<WebhookClient> {
+  /** Throws TlsMaterialInvalid for a URL; the client of a Service does when it is reached. */
+  clientOf(config: JsonObject): WebhookClient {
     const ca = Buffer.from(textAt(config, 'caBundle'), 'base64').toString();
     return config['service'] === undefined
       ? this.#ofUrl(textAt(config, 'url'), ca)
-      : this.#ofService(ctx, objectAt(config, 'service'), ca);
+      : this.#ofService(objectAt(config, 'service'), ca);
   }
 
   #ofUrl(text: string, ca: string): WebhookClient {
     const url = new URL(text);
     const place = `${url.hostname}:${url.port === '' ? 443 : url.port}`;
-    const path = url.pathname;
-    return {
-      transport: this.#pool(url.origin, ca, undefined),
-      path,
-      url: `${url.origin}${path}`,
-      place,
-      host: undefined,
-    };
+    const route = { transport: this.#pool(url.origin, ca, undefined), place, host: undefined };
+    return { path: url.pathname, url: `${url.origin}${url.pathname}`, reach: async () => route };
   }
 
-  async #ofService(ctx: Context, service: JsonObject, ca: string): Promise<WebhookClient> {
+  #ofService(service: JsonObject, ca: string): WebhookClient {
     const { port = 443 } = service;
     const wanted = { namespace: textAt(service, 'namespace'), name: textAt(service, 'name'), port: Number(port) };
     const serverName = `${wanted.name}.${wanted.namespace}.svc`;
     const path = textAt(service, 'path') || '/';
     const url = `https://${serverName}:${wanted.port}${path}`;
+    const reach = (ctx: Context): Promise<WebhookRoute> => this.#routeTo(ctx, wanted, serverName, ca);
+    return { path, url, reach };
+  }
+
+  async #routeTo(ctx: Context, wanted: WebhookService, serverName: string, ca: string): Promise<WebhookRoute> {
     const dialled = await this.#cluster.dialWebhook?.(ctx, wanted);
     const { host, port: at } = dialled ?? endpointOf(this.#cluster, wanted);
     const place = `${host.includes(':') ? `[${host}]` : host}:${at}`;
     const transport = this.#pool(`https://${place}`, ca, serverName);
-    return { transport, path, url, place, host: `${serverName}:${wanted.port}` };
+    return { transport, place, host: `${serverName}:${wanted.port}` };
   }
 
   #pool(baseUrl: string, ca: string, serverName: string | undefined): Transport {

@@ -1,4 +1,7 @@
-/** Where a Service that serves webhooks is reached: at one of its ready endpoints (apiserver pkg/util/proxy). */
+/**
+ * Where a Service that serves webhooks is reached: at one of its ready endpoints, since nobody here forwards
+ * what is sent to its address, or at the name that it stands for (apiserver pkg/util/proxy).
+ */
 import type { JsonObject } from '@polyanthus/kube-objects/meta';
 import { listAt, objectAt, textAt } from '../../api-object.ts';
 import type { Cluster } from '../../cluster.ts';
@@ -14,12 +17,15 @@ export interface WebhookService {
 
 const dialable: ReadonlySet<string> = new Set(['ClusterIP', 'LoadBalancer', 'NodePort']);
 
-/** A ready endpoint, a random one of several. Throws an Error that says why there is none. */
+/** The other name, or a ready endpoint, a random one of several. Throws an Error that says why there is none. */
 export function endpointOf(cluster: Cluster, { namespace, name, port }: WebhookService): WebhookPlace {
   const stored = cluster.find('', 'services', namespace, name);
   if (stored === undefined) throw new Error(`service ${JSON.stringify(name)} not found`);
   const spec = objectAt(parseStored(stored), 'spec');
   const type = textAt(spec, 'type') || 'ClusterIP';
+  if (type === 'ExternalName') return { host: textAt(spec, 'externalName'), port };
+  if (type === 'ClusterIP' && textAt(spec, 'clusterIP') === 'None')
+    throw new Error('cannot route to service with ClusterIP "None"');
   if (!dialable.has(type)) throw new Error(`unsupported service type ${JSON.stringify(type)}`);
   const servicePort = listAt(spec, 'ports').find((one) => one['port'] === port);
   if (servicePort === undefined) throw new Error(`no service port ${port} found for service ${JSON.stringify(name)}`);

@@ -32,22 +32,22 @@ export interface WebhookServer {
   close(): Promise<void>;
 }
 
-/** Starts one for 127.0.0.1 and for the Service `hooks` of namespace `system`. */
-export async function startWebhookServer(): Promise<WebhookServer> {
+/** Starts one at an address of loopback, verified as that and as the Service `hooks` of namespace `system`. */
+export async function startWebhookServer(host = '127.0.0.1'): Promise<WebhookServer> {
   const ctx = background();
   const nowMs = ctx.clock.now();
   const authority = await createAuthority({ commonName: 'webhooks', nowMs, random: systemRandom });
   const { privateKeyPem, publicKeyPem } = await generateKey();
   const cert = await authority.issueServer(nowMs, {
     names: ['hooks.system.svc'],
-    ips: ['127.0.0.1'],
+    ips: [host],
     publicKeyPem,
     ttlMs: 3_600_000,
   });
   const asked: Asked[] = [];
   const scripts = new Map<string, Script>();
   const server = await serve(ctx, {
-    listen: { host: '127.0.0.1', port: 0 },
+    listen: { host, port: 0 },
     tls: { cert, key: privateKeyPem },
     handler: async ({ signal }, request) => {
       const path = request.url.split('?')[0] ?? '';

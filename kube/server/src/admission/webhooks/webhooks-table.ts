@@ -10,6 +10,8 @@ export interface CaseHook {
   readonly more?: JsonObject;
   /** Instead of one rule for config maps. */
   readonly rule?: JsonObject;
+  /** It is the Service `hooks` of namespace `system`, not a URL. */
+  readonly service?: boolean;
 }
 
 export interface CaseStep {
@@ -17,6 +19,10 @@ export interface CaseStep {
   readonly url: string;
   readonly body?: unknown;
   readonly type?: string;
+  /** Asked until the answer has this status, or has these words: what is written just before is not yet known everywhere. */
+  readonly until?: { readonly status?: number; readonly says?: string };
+  /** What only one side needs; the answers are not compared. */
+  readonly only?: 'own' | 'real';
 }
 
 export interface WebhookCase {
@@ -83,6 +89,7 @@ export const scripts: Readonly<Record<string, Script>> = {
   never,
   'extra-label': () => label('extra', 'yes'),
   replicas: () => patchResponse([{ op: 'replace', path: '/spec/replicas', value: 2 }]),
+  long: () => patchResponse([{ op: 'add', path: '/spec/expirationSeconds', value: 900 }]),
   status: () => patchResponse([{ op: 'add', path: '/status', value: { replicas: 9 } }]),
 };
 
@@ -133,6 +140,7 @@ const pod = {
 };
 const deployments = '/apis/apps/v1/namespaces/{ns}/deployments';
 
+/** Config maps, deployments, evictions: what is asked, how often, in which order and words. */
 export const webhookCases: readonly WebhookCase[] = [
   ...['allow', 'warn', 'deny', 'deny-silent', 'deny-reason', 'deny-details', 'deny-teapot'].map((path) => once(path)),
   ...['allow', 'warn', 'deny', 'label', 'data-x', 'invalid', 'unknown', 'rename', 'elsewhere', 'patch-empty'].map(

@@ -236,6 +236,54 @@ describe('which webhooks are asked', () => {
   });
 });
 
+describe('what webhooks see', () => {
+  const deployments = '/apis/apps/v1/namespaces/default/deployments';
+  const rule = (resources: readonly string[], apiGroup = ''): JsonObject => ({
+    rules: [{ apiGroups: [apiGroup], apiVersions: ['*'], resources: [...resources], operations: ['*'] }],
+  });
+
+  it('of a Scale: those that judge see the whole of it, whatever was sent', async () => {
+    script('scaled', () => ({ allowed: true }));
+    await withCluster(async ({ call, hook }) => {
+      const labels = { a: 'b' };
+      const template = { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+      const spec = { replicas: 1, selector: { matchLabels: labels }, template };
+      await call('POST', deployments, { metadata: { name: 'd' }, spec });
+      await hook('Validating', 'scaled', rule(['deployments/scale'], 'apps'));
+      const change = { metadata: { name: 'd', namespace: 'default' }, spec: { replicas: 3 } };
+      expect((await call('PUT', `${deployments}/d/scale`, change)).status).toBe(200);
+      expect(askedAt('scaled')[0]?.['object']).toMatchObject({
+        metadata: { uid: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+        spec: { replicas: 3 },
+        status: { replicas: 0, selector: 'a=b' },
+      });
+    });
+  });
+
+  it('of an update: what was sent; and they are asked although it comes too late', async () => {
+    script('sent', () => ({ allowed: true }));
+    await withCluster(async ({ call, hook }) => {
+      await call('POST', maps, map('m'));
+      await hook('Mutating', 'sent', rule(['configmaps']));
+      const late = { metadata: { name: 'm', resourceVersion: '1' }, data: {} };
+      expect((await call('PUT', `${maps}/m`, late)).status).toBe(409);
+      const [asked] = askedAt('sent');
+      expect((asked?.['object'] as Body).metadata).not.toHaveProperty('uid');
+      expect((asked?.['oldObject'] as Body).metadata).toHaveProperty('uid');
+    });
+  });
+
+  it('of a connection: everything that is asked for, though the pod is not there', async () => {
+    script('nowhere', () => ({ allowed: true }));
+    await withCluster(async ({ call, hook }) => {
+      await hook('Validating', 'nowhere', rule(['pods/portforward']));
+      const answer = await call('POST', '/api/v1/namespaces/default/pods/none/portforward?ports=80&ports=81');
+      expect(answer.status).toBe(404);
+      expect(askedAt('nowhere')[0]?.['object']).toMatchObject({ kind: 'PodPortForwardOptions', ports: [80, 81] });
+    });
+  });
+});
+
 describe('calls that fail', () => {
   it('refuse the write, or let it pass, as the failure policy says', async () => {
     script('late', () => new Promise(() => undefined));
@@ -323,6 +371,25 @@ describe('webhooks behind a Service', () => {
       expect(slice.status).toBe(201);
       expect((await call('POST', maps, map('m'))).status).toBe(201);
       expect(askedAt('served')).toHaveLength(1);
+    });
+  });
+
+  it('are found at the other name of a Service, and not behind one without an address', async () => {
+    await withCluster(async ({ call, hook }) => {
+      const { port } = server;
+      const service = (spec: JsonObject): Promise<unknown> =>
+        call('POST', '/api/v1/namespaces/system/services', { metadata: { name: 'hooks' }, spec });
+      const at = clientConfig();
+      await call('POST', '/api/v1/namespaces', { metadata: { name: 'system' } });
+      await service({ type: 'ExternalName', externalName: '127.0.0.1' });
+      await hook('Validating', 'served', { clientConfig: { ...at, service: { ...(at['service'] as object), port } } });
+      expect((await call('POST', maps, map('m'))).status).toBe(201);
+      await call('DELETE', '/api/v1/namespaces/system/services/hooks');
+      await service({ clusterIP: 'None', ports: [{ port }] });
+      const refused = await call('POST', maps, map('n'));
+      expect(refused.body.message).toContain(
+        `Post "https://hooks.system.svc:${port}/served?timeout=10s": cannot route to service with ClusterIP "None"`,
+      );
     });
   });
 

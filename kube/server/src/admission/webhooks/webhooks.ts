@@ -43,14 +43,17 @@ class Webhooks {
     if (hooks.length > 0) await askValidating(hooks, attributes());
   }
 
-  /** One round of all that change, then all that judge: for what is written but not stored as itself. */
-  async admit(attributes: WebhookAttributes): Promise<JsonObject | undefined> {
+  /** The rounds of all that change: for what is written but not stored as itself. */
+  async mutate(attributes: WebhookAttributes): Promise<JsonObject | undefined> {
     const rounds = this.mutating(attributes);
-    let { object } = attributes;
-    if (rounds !== undefined) {
-      object = await rounds.run(attributes);
-      if (rounds.changed) object = await rounds.run({ ...attributes, object });
-    }
+    if (rounds === undefined) return attributes.object;
+    const object = await rounds.run(attributes);
+    return rounds.changed ? await rounds.run({ ...attributes, object }) : object;
+  }
+
+  /** `mutate`, then all that judge. */
+  async admit(attributes: WebhookAttributes): Promise<JsonObject | undefined> {
+    const object = await this.mutate(attributes);
     const after = { ...attributes, object };
     await this.validate(attributes.scope, () => after);
     return object;
