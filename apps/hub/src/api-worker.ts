@@ -9,6 +9,7 @@ import { serve, type RunningServer } from '@polyanthus/ground-http/node-server';
 import { loadAuthority } from '@polyanthus/ground-pki/authority';
 import { generateKey } from '@polyanthus/ground-pki/keys';
 import { bindGuard } from '@polyanthus/domains-fleet/bind-guard';
+import { handoverGuard } from '@polyanthus/domains-fleet/handover-guard';
 import { remoteHeadersAuthenticator } from '@polyanthus/kube-access/authenticators';
 import { tokenIssuerName, type ClusterIdentity } from '@polyanthus/kube-server/access/identity';
 import { createApiServer } from '@polyanthus/kube-server/api-server';
@@ -97,7 +98,7 @@ await runWorker(async (ctx) => {
       ],
       staticTokens: [{ token: data.adminToken, user: administrator(name) }],
       ...dialKubelet,
-      referenceGuards: name === 'hub' ? [bindGuard] : [],
+      referenceGuards: name === 'hub' ? [bindGuard, handoverGuard] : [],
     });
     if (served === undefined) continue;
     const listener = await servePort(ctx, cluster, served.port);

@@ -18,6 +18,10 @@ export const hubErrors = defineErrors({
     meaning: 'The OpenID Connect issuer is not given completely, or its documents cannot be read.',
     next: 'Give --oidc-issuer-url with https and --oidc-client-id; see that the hub reaches the issuer and trusts its CA (--oidc-ca-file).',
   },
+  HandedKeyChanged: {
+    meaning: 'The Secret with the key for hosts was changed after a run had been handed over with it.',
+    next: 'Put back what it held; or abort the run and start it anew, as somebody who may read the Secret.',
+  },
   AddressUnsafe: {
     meaning: 'A listening address or host name has a form that cannot be used.',
     next: 'Give --listen as HOST:PORT.',

@@ -12,6 +12,8 @@ export const executorFleetRules: readonly PolicyRule[] = [
   { apiGroups: [group], resources: ['runsteps'], verbs: ['get', 'list', 'create'] },
   { apiGroups: [group], resources: ['runs/status', 'runsteps/status', 'runhandovers/status'], verbs: ['update'] },
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'update', 'delete'] },
+  // Keys for hosts, of handovers whose writers may read them (domains/fleet handover-guard).
+  { apiGroups: [''], resources: ['secrets'], verbs: ['get'] },
   // Tokens of the one account, and of no other.
   { apiGroups: [''], resources: ['serviceaccounts/token'], resourceNames: [executorAccount], verbs: ['create'] },
 ];

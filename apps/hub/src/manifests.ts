@@ -1,5 +1,6 @@
 /** The objects of a hub on a Kubernetes cluster, as data, in the order to apply them. */
 import { bindGuard } from '@polyanthus/domains-fleet/bind-guard';
+import { handoverGuard } from '@polyanthus/domains-fleet/handover-guard';
 import { guardPolicy } from '@polyanthus/kube-access/reference-guard';
 import type { PolicyRule } from '@polyanthus/kube-kinds/core';
 import { ownCrds } from '@polyanthus/kube-kinds/own/crds';
@@ -35,6 +36,7 @@ export function hubManifests(options: HubManifestOptions): readonly KubeObject[]
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: { ...labels, ...restricted } } },
     ...ownCrds,
     ...guardPolicy(bindGuard, { name: `${hubName}-bind`, labels }),
+    ...guardPolicy(handoverGuard, { name: `${hubName}-handover`, labels }),
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: at(hubName) },
     ...clusterRight(clusterRules(), account),
     ...namespacedRight({ namespace, name: hubName, rules: ownRules(options.identitySecret) }, account),

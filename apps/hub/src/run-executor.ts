@@ -1,19 +1,26 @@
 /**
  * Runs that were handed to the hub are carried out by it, when no other executor does: through the gateway, with the account
  * `runbook-executor` of the run's fleet, which may do in a member what a role binding of the fleet gives it, and no more.
- * Who hands a run over needs the right to create `runhandovers`; what was changed afterwards is not carried out.
+ * Who hands a run over needs the right to create `runhandovers`, and on the member and the Secret that it names
+ * (domains/fleet handover-guard); what was changed afterwards is not carried out.
  */
-import { sleep, throwIfCancelled, type Context } from '@polyanthus/ground-base/context';
+import { sleep, throwIfCancelled, withCancel, type Context } from '@polyanthus/ground-base/context';
+import { CodedError } from '@polyanthus/ground-base/errors';
 import type { Random } from '@polyanthus/ground-base/random';
 import { handoverDigest, isHandedOver } from '@polyanthus/engine-runbook/handover';
 import { executeRun, hasWork } from '@polyanthus/engine-runbook/executor';
 import { digestOf } from '@polyanthus/engine-runbook/digest';
 import { needsHosts, type Runbook } from '@polyanthus/engine-runbook/runbook';
+import { sshAccessOf, sshDigest, type SshAccess } from '@polyanthus/engine-runbook/ssh-secret';
+import { noHosts, type OpenHost } from '@polyanthus/domains-lifecycle/host-command';
 import type { KubeClient } from '@polyanthus/kube-client/client';
+import { secrets } from '@polyanthus/kube-kinds/core';
 import { runHandovers, runs, type Run, type RunHandover } from '@polyanthus/kube-kinds/own/runbook';
 import { resourceType } from '@polyanthus/kube-objects/resource';
 import { isStatus } from '@polyanthus/kube-objects/status';
 import { executorAccount } from './executor-rights.ts';
+import { hubErrors } from './errors.ts';
+import type { RunHosts } from './run-hosts.ts';
 
 /** How it is started. */
 export interface RunExecutorOptions {
@@ -21,7 +28,9 @@ export interface RunExecutorOptions {
   readonly hubClient: KubeClient;
   /** A member through the gateway, as the fleet's account. */
   readonly memberClient: (ctx: Context, fleet: string, membership: string) => Promise<KubeClient>;
-  readonly runbooks: readonly Runbook[];
+  readonly runbooks: (open: OpenHost) => readonly Runbook[];
+  /** The hosts of a run, by what `read` gives; absent: this hub reaches none. */
+  readonly hosts?: ((ctx: Context, read: (ctx: Context) => Promise<SshAccess>) => RunHosts) | undefined;
   /** Unique among executors. */
   readonly identity: string;
   readonly random: Random;
@@ -31,9 +40,17 @@ const lookMs = 5000;
 /** Runs at once; the others wait for the next look. */
 const runsMax = 32;
 
+/** A run that is carried out, or waited for. */
+interface Work {
+  /** uid and generation of the handover that it follows. */
+  readonly handover: string;
+  readonly ended: Promise<void>;
+  readonly cancel: () => void;
+}
+
 /** Looks for runs and carries them out until the context is cancelled. */
 export async function runExecutor(ctx: Context, options: RunExecutorOptions): Promise<void> {
-  const working = new Map<string, Promise<void>>();
+  const working = new Map<string, Work>();
   try {
     while (!ctx.signal.aborted) {
       await look(ctx, options, working).catch((error: unknown) => {
@@ -42,22 +59,31 @@ export async function runExecutor(ctx: Context, options: RunExecutorOptions): Pr
       await sleep(ctx, lookMs).catch(() => undefined);
     }
   } finally {
-    await Promise.allSettled(working.values());
+    await Promise.allSettled([...working.values()].map(({ ended }) => ended));
   }
 }
 
-async function look(ctx: Context, options: RunExecutorOptions, working: Map<string, Promise<void>>): Promise<void> {
-  for (const handover of (await options.hubClient.listAll(ctx, runHandovers)).items) {
+const editionOf = ({ metadata }: RunHandover): string => `${metadata.uid ?? ''}/${metadata.generation ?? 0}`;
+const keyOf = ({ metadata }: RunHandover): string => `${metadata.namespace ?? ''}/${metadata.name ?? ''}`;
+
+async function look(ctx: Context, options: RunExecutorOptions, working: Map<string, Work>): Promise<void> {
+  const { items } = await options.hubClient.listAll(ctx, runHandovers);
+  const found = new Map(items.map((handover) => [keyOf(handover), handover]));
+  // A handover that was taken back, or made anew, is not followed any more.
+  for (const [key, work] of working) {
+    const now = found.get(key);
+    if (now === undefined || editionOf(now) !== work.handover) work.cancel();
+  }
+  for (const [key, handover] of found) {
     throwIfCancelled(ctx);
-    const { namespace = '', name = '' } = handover.metadata;
-    const key = `${namespace}/${name}`;
     if (working.has(key) || working.size >= runsMax) continue;
-    const work = serve(ctx, options, handover)
+    const { ctx: inner, cancel } = withCancel(ctx);
+    const ended = serve(inner, options, handover)
       .catch((error: unknown) => {
-        if (!ctx.signal.aborted) ctx.log.warn('a run is not carried out by the hub', { run: key, error });
+        if (!inner.signal.aborted) ctx.log.warn('a run is not carried out by the hub', { run: key, error });
       })
       .finally(() => working.delete(key));
-    working.set(key, work);
+    working.set(key, { handover: editionOf(handover), ended, cancel });
   }
 }
 
@@ -72,36 +98,77 @@ async function serve(ctx: Context, options: RunExecutorOptions, handover: RunHan
     throw error;
   }
   if (!hasWork(run)) return;
-  const refusal = refusalOf(options, run, handover);
+  const refusal = refusalOf(options, run, handover) ?? (await keyRefusal(ctx, hubClient, handover));
   if (refusal !== undefined) return tell(ctx, hubClient, handover, refusal);
   const clusterClient = await options.memberClient(ctx, namespace, run.spec.membership ?? '');
   const forbidden = await forbiddenBy(ctx, clusterClient, run);
   await tell(ctx, hubClient, handover, forbidden ?? '');
   if (forbidden !== undefined) return;
-  const { runbooks, identity, random } = options;
-  await executeRun(ctx, {
-    runsClient: hubClient,
-    clusterClient,
-    namespace,
-    name,
-    runbooks,
-    identity,
-    random,
-    // Again before each takeover: what the lease was waited for may have changed the run meanwhile.
-    accept: (found) => isHandedOver(found, handover),
-  });
+  await carryOut(ctx, options, handover, clusterClient);
+}
+
+async function carryOut(
+  ctx: Context,
+  options: RunExecutorOptions,
+  handover: RunHandover,
+  clusterClient: KubeClient,
+): Promise<void> {
+  const { hubClient, identity, random } = options;
+  const { namespace = '', name = '' } = handover.metadata;
+  const withKey = handover.spec.sshSecret !== undefined;
+  const hosts = withKey ? options.hosts?.(ctx, (inner) => readKeys(inner, hubClient, handover)) : undefined;
+  try {
+    await executeRun(ctx, {
+      runsClient: hubClient,
+      clusterClient,
+      namespace,
+      name,
+      runbooks: options.runbooks(hosts?.open ?? noHosts),
+      identity,
+      random,
+      // Again before each takeover: what the lease was waited for may have changed the run meanwhile.
+      accept: (found) => isHandedOver(found, handover),
+    });
+  } finally {
+    await hosts?.close();
+  }
+}
+
+/** The Secret as it was when the run was handed over. Errors: HandedKeyChanged, SshSecretUnusable, StatusError. */
+async function readKeys(ctx: Context, hubClient: KubeClient, { metadata, spec }: RunHandover): Promise<SshAccess> {
+  const { sshSecret: name = '', sshSecretDigest } = spec;
+  const access = sshAccessOf(await hubClient.get(ctx, secrets, { namespace: metadata.namespace, name }));
+  if (sshDigest(access) === sshSecretDigest) return access;
+  throw hubErrors.error('HandedKeyChanged', `Secret ${name} does not hold what it held when the run was handed over`);
+}
+
+async function keyRefusal(ctx: Context, hubClient: KubeClient, handover: RunHandover): Promise<string | undefined> {
+  if (handover.spec.sshSecret === undefined) return undefined;
+  try {
+    await readKeys(ctx, hubClient, handover);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CodedError && ['HandedKeyChanged', 'SshSecretUnusable'].includes(error.code))
+      return error.message;
+    if (isStatus(error, 'NotFound')) return `Secret ${handover.spec.sshSecret}, which the handover names, is not there`;
+    throw error;
+  }
 }
 
 /** Why the hub leaves the run alone; undefined when it does not. */
-function refusalOf({ runbooks }: RunExecutorOptions, run: Run, handover: RunHandover): string | undefined {
+function refusalOf(options: RunExecutorOptions, run: Run, handover: RunHandover): string | undefined {
   const { spec } = run;
   if (handover.spec.run !== run.metadata.uid) return 'the handover is of another run of this name';
   if (handover.spec.digest !== handoverDigest(run)) return 'the run was changed after it had been handed over';
   if (spec.membership === undefined) return 'the run names no member of the fleet';
-  const runbook = runbooks.find((one) => one.id === spec.runbook);
+  if (handover.spec.membership !== spec.membership) return 'the handover names another member than the run';
+  const runbook = options.runbooks(noHosts).find((one) => one.id === spec.runbook);
   if (runbook === undefined || digestOf(runbook) !== spec.digest)
     return `this hub does not have runbook ${spec.runbook} of the run's digest`;
-  if (needsHosts(runbook, spec.parameters ?? {})) return 'the run works on hosts, to which a hub has no way';
+  if (!needsHosts(runbook, spec.parameters ?? {})) return undefined;
+  if (options.hosts === undefined) return 'the run works on hosts, and this hub has no ssh to reach any';
+  if (handover.spec.sshSecret === undefined)
+    return 'the run works on hosts, and the handover names no Secret with a key';
   return undefined;
 }
 

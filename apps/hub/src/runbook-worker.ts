@@ -1,22 +1,53 @@
 /** Worker: carries out the runs that were handed to the hub (run-executor.ts). */
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { delimiter, join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import { systemRandom } from '@polyanthus/ground-base/random';
-import { nodeMaintenance } from '@polyanthus/domains-lifecycle/node-maintenance';
+import { hostsBySsh } from '@polyanthus/domains-lifecycle/host-access';
+import { nodeMaintenanceOn } from '@polyanthus/domains-lifecycle/node-maintenance';
 import { executorMembers } from './executor-member.ts';
 import { openHubApi } from './open-hub-api.ts';
-import { runExecutor } from './run-executor.ts';
+import { runExecutor, type RunExecutorOptions } from './run-executor.ts';
+import { keyPlace, openRunHosts, removeLeftKeys } from './run-hosts.ts';
 import { runWorker } from './worker-main.ts';
 import type { RunbookWorkerData } from './worker-messages.ts';
 
 const { address, door } = workerData as RunbookWorkerData;
 
+/** No settings and no keys but the run's own: those of the account that the hub runs as are not its users'. */
+const program = ['ssh', '-F', 'none', '-o', 'IdentityAgent=none'];
+const place = keyPlace();
+
+function hasSsh(): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, 'ssh')));
+}
+
+const hostsOf: NonNullable<RunExecutorOptions['hosts']> = (ctx, read) =>
+  openRunHosts(ctx, {
+    read,
+    place,
+    openWith: ({ path }) =>
+      hostsBySsh({ controlDir: () => path, env: { PATH: process.env['PATH'] }, random: systemRandom, program }),
+  });
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}
+
 await runWorker(async (ctx) => {
+  removeLeftKeys(place, process.pid, lives);
   const hubClient = (await openHubApi(ctx, address, process.env)).clientOf('runbook-executor');
   const running = runExecutor(ctx, {
     hubClient,
     memberClient: executorMembers(ctx, hubClient, door),
-    runbooks: [nodeMaintenance],
+    runbooks: (open) => [nodeMaintenanceOn(open)],
+    hosts: hasSsh() ? hostsOf : undefined,
     identity: `hub_${hostname()}_${systemRandom.uuid()}`,
     random: systemRandom,
   });

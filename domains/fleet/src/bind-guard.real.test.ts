@@ -9,6 +9,8 @@ import { startControlPlane, type ControlPlane } from '../../../lab/src/control-p
 import { whyNotReal } from '../../../lab/src/parts.ts';
 import { applyObjects } from './apply-objects.ts';
 import { bindGuard } from './bind-guard.ts';
+import { grantHandover, handoverCases, writeHandover } from './handover-cases.ts';
+import { handoverGuard } from './handover-guard.ts';
 import { bindCases, grantWriter, serveFleetKinds, writeCase } from './bind-cases.ts';
 
 const ctx = background();
@@ -28,7 +30,7 @@ describe.skipIf(why !== undefined)(
         }),
       );
     beforeAll(async () => {
-      plane = await startControlPlane({ version, tokens: ['wanda-token,wanda,1'] });
+      plane = await startControlPlane({ version, tokens: ['wanda-token,wanda,1', 'hanna-token,hanna,2'] });
     });
     afterAll(() => plane.stop());
 
@@ -50,6 +52,36 @@ describe.skipIf(why !== undefined)(
       );
       for (const [index, one] of bindCases.entries()) {
         const writing = writeCase(ctx, wanda, `case-${index}`, one);
+        if (one.refused === undefined) await writing;
+        else
+          await expect(writing).rejects.toMatchObject({
+            code: 'Forbidden',
+            message: expect.stringContaining(one.refused) as string,
+          });
+      }
+    });
+
+    it('refuses the same handovers as the embedded server', async () => {
+      const admin = clientAs(plane.adminToken);
+      await vi.waitFor(() => serveFleetKinds(ctx, admin), { timeout: 20_000, interval: 200 });
+      await grantHandover(ctx, admin, 'hanna');
+      await applyObjects(
+        ctx,
+        admin,
+        guardPolicy(handoverGuard, { name: 'other', labels: {} }) as readonly KubeObject[],
+      );
+      const hanna = clientAs('hanna-token');
+      const [first] = handoverCases.filter((one) => one.refused !== undefined);
+      let attempt = 0;
+      await vi.waitFor(
+        () =>
+          expect(writeHandover(ctx, hanna, `early-${attempt++}`, first as never)).rejects.toMatchObject({
+            code: 'Forbidden',
+          }),
+        { timeout: 20_000, interval: 200 },
+      );
+      for (const [index, one] of handoverCases.entries()) {
+        const writing = writeHandover(ctx, hanna, `handover-${index}`, one);
         if (one.refused === undefined) await writing;
         else
           await expect(writing).rejects.toMatchObject({

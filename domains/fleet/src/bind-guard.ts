@@ -10,6 +10,8 @@ import { fleetGroup } from '@polyanthus/kube-kinds/own/fleet';
 export const bindGuard: ReferenceGuard = {
   group: fleetGroup,
   resources: ['rbacrolebindings', 'membershipbindings', 'namespaces'],
-  verb: 'bind',
-  references: { membership: 'memberships', scope: 'scopes' },
+  references: {
+    membership: { group: fleetGroup, resource: 'memberships', verb: 'bind' },
+    scope: { group: fleetGroup, resource: 'scopes', verb: 'bind' },
+  },
 };

@@ -34,6 +34,7 @@ export const gatewayRightControllerSpec: ControllerSpec = {
     // Held only to be handed out (gateway-rights.ts), so that neither `bind` nor `escalate` is needed.
     { apiGroups: [fleetGroup], resources: ['memberships/gateway'], verbs: ['*'] },
     { apiGroups: [fleetGroup], resources: ['memberships/stream'], verbs: ['create'] },
+    { apiGroups: [fleetGroup], resources: ['memberships'], verbs: ['handover'] },
   ],
 };
 

@@ -1,4 +1,4 @@
-/** The hub's own right that comes with a role binding: to the gateway of the bound memberships, and to nothing else. */
+/** The hub's own rights that come with a role binding: to the gateway of the bound memberships, and to hand runs over. */
 import type { PolicyRule, Role, RoleBinding } from '@polyanthus/kube-kinds/core';
 import { fleetGroup, type FleetRoleBinding } from '@polyanthus/kube-kinds/own/fleet';
 import { ownedLabel } from '@polyanthus/kube-kinds/own/ownership';
@@ -63,5 +63,18 @@ function rules(binding: FleetRoleBinding, memberships: readonly string[]): reado
     resourceNames,
     verbs: ['create'],
   };
-  return readOnly ? [see, use] : [see, use, stream];
+  if (readOnly) return [see, use];
+  return isMaster(binding) ? [see, use, stream, handover(resourceNames)] : [see, use, stream];
 }
+
+/** May do everything in the member, so that the hub's account, which works for it, can do no more there. */
+const isMaster = ({ spec }: FleetRoleBinding): boolean =>
+  spec.membership !== undefined && spec.role.predefinedRole === 'ADMIN';
+
+/** To have the hub carry out runs there (handover-guard.ts); the right to write Runs and RunHandovers is another. */
+const handover = (resourceNames: readonly string[]): PolicyRule => ({
+  apiGroups: [fleetGroup],
+  resources: ['memberships'],
+  resourceNames,
+  verbs: ['handover'],
+});

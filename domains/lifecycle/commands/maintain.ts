@@ -14,19 +14,30 @@ const hostOptions: readonly OptionSpec[] = [
   { name: 'ssh-user', kind: 'string', value: 'USER', default: 'root', help: 'who logs in on the hosts' },
   { name: 'ssh-key', kind: 'string', value: 'FILE', help: 'private key; the default is what ssh finds' },
   { name: 'known-hosts', kind: 'string', value: 'FILE', help: 'keys of the hosts; needed with --run' },
+  {
+    name: 'ssh-secret',
+    kind: 'string',
+    value: 'SECRET',
+    help: 'for a run that the hub carries out: a Secret of the fleet with ssh-privatekey and known_hosts, in place of the files',
+  },
 ];
 
 /** Paths are made absolute: a run is carried on from other folders. */
 function hostParametersOf(input: CommandInput): Readonly<Record<string, unknown>> {
   const [run, knownHosts, key] = [text(input, 'run'), text(input, 'known-hosts'), text(input, 'ssh-key')];
+  const secret = text(input, 'ssh-secret');
   if (run === undefined) return {};
-  if (knownHosts === undefined)
-    throw cliErrors.error('UsageError', 'with --run give --known-hosts: the keys of hosts are pinned, never learnt');
+  if (knownHosts === undefined && !(secret !== undefined && flag(input, 'detach')))
+    throw cliErrors.error(
+      'UsageError',
+      'with --run give --known-hosts: the keys of hosts are pinned, never learnt (or --detach with --ssh-secret, for the hub)',
+    );
   return {
     run,
     runTimeout: number(input, 'run-timeout'),
     sshUser: text(input, 'ssh-user'),
-    knownHosts: resolve(knownHosts),
+    ...(knownHosts === undefined ? {} : { knownHosts: resolve(knownHosts) }),
+    ...(secret === undefined ? {} : { sshSecret: secret }),
     ...(key === undefined ? {} : { sshKey: resolve(key) }),
   };
 }
@@ -36,7 +47,7 @@ export function maintainCommand(setup: RunbookSetup): Command {
   return {
     summary: 'Empty nodes for maintenance and take them back',
     description:
-      'Cordons and drains the nodes within their disruption budgets, a window of them at once. With --run a command is carried out on the host of each node once it is empty, as a systemd unit that a later executor finds again: it runs once, and its exit code 0 is the proof. With --approve it waits for `polyanthus runbook approve` before a node is taken back. Then the cordon is put back as it was found, and the node must be ready and the pods back. `polyanthus runbook undo` puts every node back as it was found.',
+      'Cordons and drains the nodes within their disruption budgets, a window of them at once. With --run a command is carried out on the host of each node once it is empty, as a systemd unit that a later executor finds again: it runs once, and its exit code 0 is the proof. With --detach the run for a member is handed over to the hub, which reaches the hosts from where it runs; the key and the keys of the hosts then go into a Secret of the fleet that belongs to the run (or give --ssh-secret). With --approve it waits for `polyanthus runbook approve` before a node is taken back. Then the cordon is put back as it was found, and the node must be ready and the pods back. `polyanthus runbook undo` puts every node back as it was found.',
     args: [{ name: 'NODE', help: 'names of the nodes', variadic: true }],
     options: [
       ...setup.options,
@@ -62,6 +73,7 @@ export function maintainCommand(setup: RunbookSetup): Command {
       'polyanthus cluster maintain worker-1 worker-2 --window=2 --membership=edge-1',
       'polyanthus cluster maintain worker-1 --approve --kubeconfig=edge.kubeconfig',
       "polyanthus cluster maintain worker-1 --run='apt-get -y upgrade' --ssh-key=id_ed25519 --known-hosts=known_hosts",
+      "polyanthus cluster maintain worker-1 --membership=edge-1 --run='apt-get -y upgrade' --ssh-secret=edge-hosts --detach",
     ],
     run: (ctx, input, environment) => {
       const parameters = {

@@ -1,6 +1,7 @@
 /** The way to hosts for a program: the system's ssh with the files that a run names. */
 import type { Random } from '@polyanthus/ground-base/random';
 import { createOpenSsh } from '@polyanthus/ground-ssh/openssh';
+import { lifecycleErrors } from './errors.ts';
 import type { OpenHost } from './host-command.ts';
 
 /** What the program has. */
@@ -16,8 +17,10 @@ export interface HostAccess {
 
 /** Opens hosts by ssh; everyone but root works through sudo. */
 export function hostsBySsh({ controlDir, env, random, program }: HostAccess): OpenHost {
-  return ({ address, user, keyFile, knownHostsFile }) =>
-    createOpenSsh({
+  return ({ address, user, keyFile, knownHostsFile }) => {
+    if (knownHostsFile === undefined)
+      throw lifecycleErrors.error('HostAccessMissing', `host ${address}: parameter knownHosts is not set`);
+    return createOpenSsh({
       host: address,
       user,
       ...(keyFile === undefined ? {} : { keyFile }),
@@ -28,4 +31,5 @@ export function hostsBySsh({ controlDir, env, random, program }: HostAccess): Op
       env,
       ...(program === undefined ? {} : { program }),
     });
+  };
 }

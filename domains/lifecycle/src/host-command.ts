@@ -2,6 +2,7 @@
  * A command on the host of a Node, over ssh, as a step: begun once for each intent, adopted by whoever takes the run over,
  * proven by the exit code that the host has recorded. Undoing stops it if it still runs, and never runs it again.
  */
+import { isIP } from 'node:net';
 import type { Context } from '@polyanthus/ground-base/context';
 import { awaitCommand, claimHost, lookAtCommand, startCommand, stopCommand } from '@polyanthus/engine-hosts/command';
 import { fenceEpoch, type FencedHost } from '@polyanthus/engine-hosts/protocol';
@@ -18,7 +19,8 @@ export interface HostAddress {
   readonly user: string;
   /** Absent: what ssh finds itself. */
   readonly keyFile?: string;
-  readonly knownHostsFile: string;
+  /** Absent: whoever opens has them otherwise, or refuses. */
+  readonly knownHostsFile?: string;
 }
 
 /** Opens no connection yet: the first command does. */
@@ -45,6 +47,11 @@ export const hostParameters: readonly ParameterSpec[] = [
   },
   { name: 'sshKey', type: 'text', help: 'file of the private key, where the run is carried out' },
   { name: 'knownHosts', type: 'text', help: 'file with the keys of the hosts, where the run is carried out' },
+  {
+    name: 'sshSecret',
+    type: 'text',
+    help: 'for the hub: a Secret of the fleet with both (ssh-privatekey, known_hosts)',
+  },
 ];
 
 /** What an undo, or a successor, needs although the Node may be gone by then. */
@@ -67,21 +74,24 @@ async function findHost(ctx: Context, scope: StepScope): Promise<HostBefore> {
     throw lifecycleErrors.error('HostAccessMissing', `Node ${name} has no InternalIP, so that its host is not known`, {
       next: 'Look at status.addresses of the Node: its kubelet or cloud provider sets them.',
     });
+  // What a member says is put behind an ssh: an address, and nothing that ssh would read otherwise.
+  if (isIP(address) === 0)
+    throw lifecycleErrors.error('HostAccessMissing', `Node ${name} has an InternalIP that is no address`, {
+      next: 'Look at status.addresses of the Node: its kubelet or cloud provider sets them.',
+    });
   const system = await scope.client.get(ctx, namespaces, { name: 'kube-system' });
   return { address, cluster: system.metadata.uid ?? '' };
 }
 
 function hostAt(scope: StepScope, at: HostBefore, open: OpenHost): FencedHost {
   const { sshUser, sshKey, knownHosts } = scope.parameters;
-  if (knownHosts === undefined)
-    throw lifecycleErrors.error('HostAccessMissing', `host ${at.address}: parameter knownHosts is not set`);
   const { namespace, run, madeAtMs, epoch } = scope.identity;
   return {
     connection: open({
       address: at.address,
       user: String(sshUser),
       ...(sshKey === undefined ? {} : { keyFile: String(sshKey) }),
-      knownHostsFile: String(knownHosts),
+      ...(knownHosts === undefined ? {} : { knownHostsFile: String(knownHosts) }),
     }),
     fence: { cluster: at.cluster, epoch: fenceEpoch(madeAtMs, epoch), holder: `${namespace}/${run}` },
   };

@@ -1,7 +1,7 @@
 /** node-maintenance on a simulated cluster with real controllers, by virtual clock. The budget is kept by a stand-in. */
 import { defectsOf } from '@polyanthus/engine-runbook/runbook';
 import { requestOf, type RunRequest } from '@polyanthus/engine-runbook/requests';
-import { settled, startExecutor, startRun, testNamespace } from '@polyanthus/engine-runbook/testing';
+import { settled, startExecutor, startRun, testNamespace, type Fate } from '@polyanthus/engine-runbook/testing';
 import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
 import { nodes, pods } from '@polyanthus/kube-kinds/core';
 import { runs, type Run } from '@polyanthus/kube-kinds/own/runbook';
@@ -111,12 +111,13 @@ describe('node-maintenance', () => {
 });
 
 describe('a budget that never allows it', () => {
-  const executeStuck = () =>
+  const executeStuck = (identity = 'a', fate: Fate = {}) =>
     startExecutor({
       world: cluster.world,
       runbooks: [nodeMaintenance],
       run: 'r1',
-      identity: 'a',
+      identity,
+      fate,
       tap: async (request) =>
         request.url.includes('/eviction') ? { status: 429, headers: {}, body: null } : undefined,
     });
@@ -134,6 +135,30 @@ describe('a budget that never allows it', () => {
     const began = cluster.world.clock.now();
     await maintained(await settled(cluster.world.clock, executeStuck().ended));
     expect(cluster.world.clock.now() - began).toBeGreaterThan(120_000);
+  });
+
+  it.each([
+    ['forceAfter', 'Succeeded'],
+    ['askAfter', 'Waiting'],
+  ])('goes on being counted for %s when another executor takes over', async (parameter, phase) => {
+    await start({ nodes: ['n1'], [parameter]: 600_000 });
+    const { clock } = cluster.world;
+    let refusedMs = Infinity;
+    const victim = executeStuck('victim', {
+      when: ({ url }) => {
+        if (url.includes('/eviction')) refusedMs = Math.min(refusedMs, clock.now());
+        return clock.now() > refusedMs + 400_000;
+      },
+      how: 'before',
+    });
+    await clock.until(victim.struck, 'the kill', 900_000);
+    victim.bury();
+    const heir = executeStuck('heir');
+    heir.ended.catch(() => undefined);
+    await clock.until(async () => (await read()).status?.phase === phase, phase, 900_000);
+    expect(clock.now() - refusedMs).toBeGreaterThan(600_000 - 10_000);
+    expect(clock.now() - refusedMs).toBeLessThan(900_000);
+    heir.bury();
   });
 
   it('is asked about after a time, and overruled for the nodes that were approved', async () => {

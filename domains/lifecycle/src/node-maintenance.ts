@@ -21,6 +21,7 @@ import { commandStep, hostParameters, noHosts, reachStep, type OpenHost } from '
 import { DrainTally } from './drain-mark.ts';
 import { followLife, heartbeat, lifeBefore, lifeSentence, signOfLife } from './sign-of-life.ts';
 import { followOwners, ownersDown, ownersOf, podsBack, type PodOwner } from './pods-back.ts';
+import { refusalsOf } from './refusals.ts';
 
 const minuteMs = 60_000;
 /** kubectl's, between two tries of a pod whose budget said no. */
@@ -119,13 +120,14 @@ async function emptyNode(ctx: Context, scope: StepScope): Promise<void> {
   const budgetsMs = Number(scope.parameters['drainTimeout']) - marginMs;
   const noted = new Set<string>();
   const tally = new DrainTally(scope);
+  const waited = refusalsOf(ctx, scope);
   const { word } = await drainNode(ctx, {
     client: scope.client,
     node,
     rules: rulesOf(scope.parameters),
     timeoutMs: Math.max(retryMs, budgetsMs),
     retryMs,
-    overrule: (_inner, refused) => mayOverrule(scope, refused),
+    overrule: (_inner, refused) => mayOverrule(scope, refused, waited),
     onAllEvicted: async (inner) => tally.down(await ownersDown(inner, scope.client, ownersBefore(scope))),
     onEvent: (event) => {
       tally.see(event);
@@ -143,10 +145,16 @@ const ownersBefore = (scope: StepScope): readonly PodOwner[] =>
   (scope.beforeOf('drain') as { readonly owners: readonly PodOwner[] }).owners;
 
 /** `forceAfter` needs no answer; `askAfter` asks, and goes on trying until it has one. */
-async function mayOverrule(scope: StepScope, refused: RefusedPod): Promise<boolean> {
+async function mayOverrule(
+  scope: StepScope,
+  refused: RefusedPod,
+  waited: (refused: RefusedPod) => Promise<number>,
+): Promise<boolean> {
   const { forceAfter, askAfter } = scope.parameters;
-  if (forceAfter !== undefined && refused.waitedMs >= Number(forceAfter)) return true;
-  if (askAfter === undefined || refused.waitedMs < Number(askAfter)) return false;
+  if (forceAfter === undefined && askAfter === undefined) return false;
+  const waitedMs = await waited(refused);
+  if (forceAfter !== undefined && waitedMs >= Number(forceAfter)) return true;
+  if (askAfter === undefined || waitedMs < Number(askAfter)) return false;
   return scope.ask(`pod ${refused.pod} may not be evicted: ${refused.refusal}`);
 }
 

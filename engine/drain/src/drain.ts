@@ -35,6 +35,7 @@ export interface DrainOptions {
 /** A pod that may not be evicted now. */
 export interface RefusedPod {
   readonly pod: string;
+  readonly uid: string;
   /** The API server's words: they name the budget. */
   readonly refusal: string;
   /** Since its first eviction was tried. */
@@ -196,9 +197,8 @@ async function evict(ctx: Context, { options, deadlineMs, bells }: Drain, pod: P
     blocked += 1;
     options.onEvent?.({ kind: 'blocked', pod: nameOf(pod), message: refusal });
     const waitedMs = ctx.clock.monotonic() - beganMs;
-    if (
-      (await options.overrule?.(ctx, { pod: nameOf(pod), refusal, waitedMs })) === true
-    ) {
+    const refused = { pod: nameOf(pod), uid: pod.metadata.uid ?? '', refusal, waitedMs };
+    if ((await options.overrule?.(ctx, refused)) === true) {
       options.onEvent?.({ kind: 'overruled', pod: nameOf(pod), message: refusal });
       await deletePod(ctx, options, pod);
       return blocked;

@@ -92,7 +92,7 @@ export async function startRunbook(
   const run = await createRun(ctx, place.runsClient, { namespace: place.namespace, name }, prepared.spec);
   environment.io.out(`${name}\n`);
   if (flag(input, 'detach')) {
-    environment.io.err(await handedOver(ctx, place, run, setup.runbooks));
+    environment.io.err(await handedOver(ctx, place, run, setup.runbooks, 'may go'));
     return 0;
   }
   return carryOut(ctx, setup, place, name, environment, ['Succeeded']);

@@ -53,6 +53,14 @@ export const runbookErrors = defineErrors({
       'The kinds of runs could not be installed: another product has a CRD of that name, or the API server does not take ours.',
     next: 'Look at the CustomResourceDefinition that the message names.',
   },
+  SshSecretUnusable: {
+    meaning: 'A Secret that shall give the hub its way to hosts does not hold what it needs.',
+    next: 'Make it of type kubernetes.io/ssh-auth with the fields `ssh-privatekey` and `known_hosts`.',
+  },
+  SshFileUnusable: {
+    meaning: 'A file with a private key or with keys of hosts cannot be handed over with a run.',
+    next: 'Give --ssh-key and --known-hosts as files that you can read and that are not empty, or name a Secret with --ssh-secret.',
+  },
   RunStopped: {
     meaning: 'A run ended red, aborted or undone instead of done.',
     next: 'Look at `polyanthus runbook report RUN`.',

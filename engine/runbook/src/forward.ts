@@ -63,6 +63,7 @@ async function forget(ctx: Context, handle: RunHandle, record: StepRecord): Prom
     failures: 0,
     before: undefined,
     mark: undefined,
+    kept: undefined,
     intentAt: undefined,
     actedAt: undefined,
     provenAt: undefined,

@@ -3,8 +3,11 @@
  * compare-and-swap; a higher epoch anywhere means that a successor is at work, and nothing more is done here.
  */
 import { sleep, type Context } from '@polyanthus/ground-base/context';
+import { Mutex } from '@polyanthus/ground-base/mutex';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { runs, runSteps, type Run, type RunStep } from '@polyanthus/kube-kinds/own/runbook';
+import type { KubeObject } from '@polyanthus/kube-objects/meta';
+import { resourcePath } from '@polyanthus/kube-objects/resource';
 import { isStatus } from '@polyanthus/kube-objects/status';
 import { kubeMicroTime } from '@polyanthus/kube-runtime/times';
 import { runbookErrors } from './errors.ts';
@@ -46,6 +49,7 @@ export interface HandleOptions {
 }
 
 const retryMs = 1000;
+const metadataOnly = 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json';
 /** An answer that took longer may be older than a takeover, which is possible 15 s after the last renewal of the Lease. */
 const freshMs = 5000;
 const freshLooks = 3;
@@ -70,6 +74,7 @@ export class RunHandle {
   readonly records: StepRecord[] = [];
   /** Questions that wait for an answer, by the key that approves them. */
   readonly questions = new Set<string>();
+  readonly #storing = new WeakMap<StepRecord, Mutex>();
 
   constructor(run: Run, options: HandleOptions) {
     this.run = run;
@@ -111,7 +116,7 @@ export class RunHandle {
     const { name = '', namespace, uid } = this.run.metadata;
     let live: Run;
     try {
-      live = await this.#patiently(ctx, () => this.options.runsClient.get(ctx, runs, { namespace, name }));
+      live = await this.#patiently(ctx, () => this.#read(ctx, { namespace, name }));
     } catch (error) {
       if (isStatus(error, 'NotFound')) throw this.#takenOver('it was deleted');
       throw error;
@@ -121,6 +126,19 @@ export class RunHandle {
       throw this.#takenOver(`${live.status?.holder ?? 'another'} holds it with epoch ${live.status?.epoch ?? 0}`);
     this.run = live;
     return live;
+  }
+
+  /**
+   * A run names all of its targets, and is read before each write: so its metadata first. The same uid and resourceVersion
+   * are the same object, status and all.
+   */
+  async #read(ctx: Context, key: { readonly namespace: string | undefined; readonly name: string }): Promise<Run> {
+    const { runsClient } = this.options;
+    const known = this.run;
+    const path = resourcePath(runs, key);
+    const { metadata } = await runsClient.getJson<KubeObject>(ctx, path, metadataOnly);
+    const same = metadata.uid === known.metadata.uid && metadata.resourceVersion === known.metadata.resourceVersion;
+    return same ? known : runsClient.get(ctx, runs, key);
   }
 
   /** Tells the run, which another executor has taken over, of a write that was decided before and carried out after that. */
@@ -160,8 +178,14 @@ export class RunHandle {
     }
   }
 
-  /** Writes what is known of a step. Errors: RunTakenOver. */
-  async store(ctx: Context, record: StepRecord, change: Loose<StepStatus>): Promise<void> {
+  /** Writes what is known of a step; writes of one step follow each other. Errors: RunTakenOver. */
+  store(ctx: Context, record: StepRecord, change: Loose<StepStatus>): Promise<void> {
+    const storing = this.#storing.get(record) ?? new Mutex();
+    this.#storing.set(record, storing);
+    return storing.run(() => this.#store(ctx, record, change));
+  }
+
+  async #store(ctx: Context, record: StepRecord, change: Loose<StepStatus>): Promise<void> {
     const status = { ...record.object.status, ...change, epoch: this.epoch } as StepStatus;
     for (;;) {
       try {

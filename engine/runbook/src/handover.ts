@@ -9,6 +9,7 @@ import { runHandovers, type Run, type RunHandover } from '@polyanthus/kube-kinds
 import { apiVersionOf } from '@polyanthus/kube-objects/resource';
 import { isStatus } from '@polyanthus/kube-objects/status';
 import { sorted } from './digest.ts';
+import { ownerOf, type SshReference } from './ssh-secret.ts';
 
 /** What may not change once a run was handed over; requests (pause, approve, abort, undo) are not part of it. */
 export function handoverDigest({ spec }: Run): string {
@@ -20,24 +21,38 @@ export function handoverDigest({ spec }: Run): string {
 }
 
 /** Whether this very run was handed over, and is what it was then. */
-export function isHandedOver(run: Run, handover: RunHandover): boolean {
-  return handover.spec.run === run.metadata.uid && handover.spec.digest === handoverDigest(run);
+export function isHandedOver(run: Run, { spec }: RunHandover): boolean {
+  return (
+    spec.run === run.metadata.uid && spec.digest === handoverDigest(run) && spec.membership === run.spec.membership
+  );
 }
 
-/** Hands it over. Errors (StatusError): Forbidden for who may not have the hub work for them. */
-export async function handOver(ctx: Context, runsClient: KubeClient, run: Run): Promise<void> {
+/**
+ * Hands it over, or anew with another Secret. Errors (StatusError): Forbidden for who may not have the hub work for them, or
+ * not on that member, or may not read the Secret; Conflict where somebody else does so at the same time.
+ */
+export async function handOver(ctx: Context, runsClient: KubeClient, run: Run, access?: SshReference): Promise<void> {
   const { name = '', namespace, uid = '' } = run.metadata;
+  const spec: RunHandover['spec'] = {
+    run: uid,
+    digest: handoverDigest(run),
+    membership: run.spec.membership ?? '',
+    ...(access === undefined ? {} : { sshSecret: access.name, sshSecretDigest: access.digest }),
+  };
   const handover: RunHandover = {
     apiVersion: apiVersionOf(runHandovers),
     kind: runHandovers.kind,
-    metadata: {
-      name,
-      ...(namespace === undefined ? {} : { namespace }),
-      ownerReferences: [{ apiVersion: run.apiVersion, kind: run.kind, name, uid }],
-    },
-    spec: { run: uid, digest: handoverDigest(run) },
+    metadata: { name, ...(namespace === undefined ? {} : { namespace }), ownerReferences: [ownerOf(run)] },
+    spec,
   };
-  await runsClient.create(ctx, runHandovers, handover);
+  try {
+    await runsClient.create(ctx, runHandovers, handover);
+  } catch (error) {
+    if (!isStatus(error, 'AlreadyExists')) throw error;
+    const live = await runsClient.get(ctx, runHandovers, { namespace, name });
+    const metadata = { ...live.metadata, ownerReferences: [ownerOf(run)] };
+    await runsClient.update(ctx, runHandovers, { ...live, metadata, spec });
+  }
 }
 
 /** The handover of a run that it still fits; undefined where there is none, and for who may not read it. */

@@ -1,5 +1,5 @@
 /** A write without a resourceVersion that was on its way while another executor took over: it is counted, and no more follow. */
-import { sleep } from '@polyanthus/ground-base/context';
+import { sleep, type Context } from '@polyanthus/ground-base/context';
 import { configMaps, leases } from '@polyanthus/kube-kinds/core';
 import { runs } from '@polyanthus/kube-kinds/own/runbook';
 import { isStatus } from '@polyanthus/kube-objects/status';
@@ -103,13 +103,13 @@ it('is not sent when the look at the run before it was so long on its way that a
   const mine = { ...run, status: { epoch: 1 } };
   const stamped = await client.update(ctx, runs, mine, { subresource: 'status' });
   let looks = 0;
-  const slow: typeof client.get = async (inner, type, at) => {
-    const answer = await client.get(inner, type, at);
+  const slow: typeof client.getJson = async <R>(inner: Context, path: string, accept?: string) => {
+    const answer = await client.getJson<R>(inner, path, accept);
     if (++looks === 1) await sleep(inner, 20_000);
     return answer;
   };
   const handle = new RunHandle(stamped, {
-    runsClient: { ...client, get: slow },
+    runsClient: { ...client, getJson: slow },
     clusterClient: client,
     runbook,
     parameters: {},

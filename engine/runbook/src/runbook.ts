@@ -54,6 +54,10 @@ export interface StepScope {
    * attempt, red or not: an executor that is killed before leaves none.
    */
   leave(mark: unknown): void;
+  /** What this step kept last, by whichever executor, since it was begun or a request began it again. */
+  kept(): unknown;
+  /** Keeps JSON with the step, in place of what was kept, for whoever goes on with it. */
+  keep(value: unknown): Promise<void>;
   /**
    * Asks the step's question, and answers whether it was approved by now; it does not wait. `why` is shown to the user.
    */

@@ -28,6 +28,8 @@ export function scopeOf(ctx: Context, handle: RunHandle, record: StepRecord, mar
     target,
     identity: identityOf(handle, record),
     mark,
+    kept: () => record.object.status?.kept,
+    keep: (value) => handle.store(ctx, record, { kept: value }),
     effect,
     note: (message) => handle.emit(ctx, 'note', { record, message }),
     leave: (left) => void (record.left = left),

@@ -106,7 +106,7 @@ export async function serveResume(ctx: Context, handle: RunHandle): Promise<void
 export async function resetRed(ctx: Context, handle: RunHandle): Promise<void> {
   const red = handle.records.filter((record) => stateOf(record) === 'Failed');
   await slide(red, parallel, (record) =>
-    handle.store(ctx, record, { state: 'Pending', failures: 0, message: undefined }),
+    handle.store(ctx, record, { state: 'Pending', failures: 0, kept: undefined, message: undefined }),
   );
 }
 

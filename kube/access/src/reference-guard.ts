@@ -11,10 +11,16 @@ export interface ReferenceGuard {
   readonly group: string;
   /** Resources whose objects name others. */
   readonly resources: readonly string[];
-  /** What must be allowed on the named object. */
+  /** Fields of the spec, and what each names. */
+  readonly references: Readonly<Record<string, Reference>>;
+}
+
+/** An object of the same namespace. */
+export interface Reference {
+  readonly group: string;
+  readonly resource: string;
+  /** What must be allowed on it. */
   readonly verb: string;
-  /** Fields of the spec, and the resource (of the same group and namespace) that each names. */
-  readonly references: Readonly<Record<string, string>>;
 }
 
 /** One create or update; an update that leaves the spec alone is none. */
@@ -34,14 +40,14 @@ export async function checkReferences(
   ask: Ask,
 ): Promise<StatusError | undefined> {
   if (write.group !== guard.group || !guard.resources.includes(write.resource)) return undefined;
-  for (const [field, resource] of Object.entries(guard.references)) {
+  for (const [field, { group, resource, verb }] of Object.entries(guard.references)) {
     const named = write.spec[field];
     if (typeof named !== 'string' || named === '') continue;
     const decision = await ask({
       kind: 'resource',
       user: write.user,
-      verb: guard.verb,
-      group: guard.group,
+      verb,
+      group,
       version: 'v1',
       resource,
       subresource: '',
@@ -49,7 +55,7 @@ export async function checkReferences(
       name: named,
     });
     if (decision.allowed) continue;
-    const why = `User ${JSON.stringify(write.user.username)} cannot ${guard.verb} resource "${resource}" named ${JSON.stringify(named)} (spec.${field}) in API group "${guard.group}" in the namespace ${JSON.stringify(write.namespace)}`;
+    const why = `User ${JSON.stringify(write.user.username)} cannot ${verb} resource "${resource}" named ${JSON.stringify(named)} (spec.${field}) in API group "${group}" in the namespace ${JSON.stringify(write.namespace)}`;
     return statusError(
       'Forbidden',
       `${write.resource}.${write.group} ${JSON.stringify(write.name)} is forbidden: ${why}`,
@@ -79,11 +85,11 @@ export function guardPolicy(
         failurePolicy: 'Fail',
         matchConstraints: { resourceRules: [{ ...rule, resources: guard.resources }] },
         matchConditions: [{ name: 'spec-changed', expression: 'oldObject == null || object.spec != oldObject.spec' }],
-        validations: Object.entries(guard.references).map(([field, resource]) => ({
+        validations: Object.entries(guard.references).map(([field, { group, resource, verb }]) => ({
           expression:
-            `!has(object.spec.${field}) || object.spec.${field} == "" || authorizer.group("${guard.group}")` +
-            `.resource("${resource}").namespace(object.metadata.namespace).name(object.spec.${field}).check("${guard.verb}").allowed()`,
-          message: `needs the right to ${guard.verb} the object of ${resource}.${guard.group} that spec.${field} names`,
+            `!has(object.spec.${field}) || object.spec.${field} == "" || authorizer.group("${group}")` +
+            `.resource("${resource}").namespace(object.metadata.namespace).name(object.spec.${field}).check("${verb}").allowed()`,
+          message: `needs the right to ${verb} the object of ${[resource, group].filter(Boolean).join('.')} that spec.${field} names`,
           reason: 'Forbidden',
         })),
       },

@@ -140,6 +140,8 @@ export interface RunStep extends KubeObject {
     readonly before?: unknown;
     /** What a proof must be fresher than. */
     readonly mark?: unknown;
+    /** What an action keeps for whoever goes on with it, such as since when it is refused something. */
+    readonly kept?: unknown;
     /** The observation that proved the step. */
     readonly evidence?: string;
     /** Why it is not proven. */
@@ -165,6 +167,19 @@ export interface RunHandover extends KubeObject {
     readonly run: string;
     /** SHA-256 (hex) of what the Run is to do: a Run that was changed afterwards is not carried out. */
     readonly digest: string;
+    /**
+     * The Run's. Who writes this needs the verb `handover` on that membership.
+     * @minLength 1
+     */
+    readonly membership: string;
+    /**
+     * A Secret of the same namespace and type kubernetes.io/ssh-auth, with `known_hosts` beside `ssh-privatekey`: the way to
+     * hosts. Who writes this needs the verb `get` on that Secret.
+     * @minLength 1
+     */
+    readonly sshSecret?: string;
+    /** SHA-256 (hex) of what the Secret held: one that was changed afterwards is not used. */
+    readonly sshSecretDigest?: string;
   };
   readonly status?: {
     /** Why the hub does not carry it out; empty while nothing is in the way. */
