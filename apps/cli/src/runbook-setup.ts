@@ -17,6 +17,8 @@ export const runbookSetup: RunbookSetup = {
   runbooks: [nodeMaintenanceOn(systemHosts)],
   compare: async (run, steps) =>
     (await import('@polyanthus/engine-rehearsal/commands/rehearse')).compareWithKept(run, steps),
+  rehearsed: async (spec, file) =>
+    (await import('@polyanthus/engine-rehearsal/commands/rehearse')).rehearsedFor(spec, file),
   options: [
     { name: 'membership', kind: 'string', value: 'NAME', help: 'the member of the fleet; the run lives in the hub' },
     ...memberOptions,

@@ -5,7 +5,7 @@ import { parseDurationMs } from '@polyanthus/ground-cli-kit/duration';
 import { argument, text, texts } from '@polyanthus/ground-cli-kit/input';
 import { dumpYaml } from '@polyanthus/ground-yaml/dump';
 import type { YamlValue } from '@polyanthus/ground-yaml/value';
-import type { Comparison, RunbookSetup } from '@polyanthus/engine-runbook/commands/place';
+import type { Comparison, Rehearsed, RunbookSetup } from '@polyanthus/engine-runbook/commands/place';
 import { parametersFromTexts, readParameters, type ParameterValues } from '@polyanthus/engine-runbook/parameters';
 import type { Runbook } from '@polyanthus/engine-runbook/runbook';
 import { findRunbook } from '@polyanthus/engine-runbook/runbooks';
@@ -18,9 +18,11 @@ import { learnFromRuns } from '../src/earlier-runs.ts';
 import { rehearsalErrors } from '../src/errors.ts';
 import { harmless } from '../src/live/guard.ts';
 import { probe, type Probed } from '../src/live/probe.ts';
-import { keepPrediction, predictionOf } from '../src/prediction-file.ts';
+import { keepPrediction, newestPrediction, predictionOf, readPrediction } from '../src/prediction-file.ts';
 import type { Prediction } from '../src/prediction.ts';
 import { rehearse } from '../src/rehearse.ts';
+import { planDifferences, predictedBy, summaryOf } from '../src/run-summary.ts';
+import { snapshotHash } from '../src/snapshot-hash.ts';
 import { snapshotClient } from '../src/snapshot-client.ts';
 import { predictionText } from '../src/text.ts';
 import { LearntTimes } from '../src/times.ts';
@@ -35,7 +37,7 @@ export function rehearseCommand(setup: RunbookSetup): Command {
   return {
     summary: 'Find out what a run would do, without doing it',
     description:
-      'Plans the run on a copy of the cluster: budgets that block, replicas that go down, pods that find no node, API versions that go away, webhooks that refuse, and how long each step takes. The live cluster sees get, list, watch and server-side dry runs only; with --snapshot it sees nothing, and what only it can tell is unknown. The prediction is kept, and `polyanthus runbook report` says where the real run differed.\n\nExit codes: 0 the plan is sound, 3 there are problems, 4 there are none but something is unknown.',
+      'Plans the run on a copy of the cluster: budgets that block, replicas that go down, pods that find no node, API versions that go away, webhooks that refuse, and how long each step takes. The live cluster sees get, list, watch and server-side dry runs only; with --snapshot it sees nothing, and what only it can tell is unknown. The prediction is kept in a file; a run of the same plan that is started beside it takes the short of it along, and `polyanthus runbook report` says anywhere where the run differed.\n\nExit codes: 0 the plan is sound, 3 there are problems, 4 there are none but something is unknown.',
     args: [{ name: 'RUNBOOK', help: 'name of the runbook' }],
     options: [
       ...setup.options,
@@ -85,7 +87,8 @@ async function rehearseAndPrint(
   const targets = await runbook.targets(ctx, snapshotClient(snapshot), parameters);
   const probed = await ground.probe(new Set(targets.filter((one) => one.kind === 'Node').map((one) => one.name)));
   const madeAt = new Date(ctx.clock.now()).toISOString();
-  const { prediction } = rehearse({ snapshot, runbook, parameters, targets, times, targetMinor, probed, madeAt });
+  const planned = rehearse({ snapshot, runbook, parameters, targets, times, targetMinor, probed, madeAt }).prediction;
+  const prediction = { ...planned, snapshot: { ...planned.snapshot, hash: snapshotHash(snapshot) } };
   const file = await keepPrediction(folder, prediction);
   environment.io.err(`kept for the report: ${file}\n`);
   environment.io.out(printed(prediction, text(input, 'output')));
@@ -138,10 +141,42 @@ function printed(prediction: Prediction, format: string | undefined): string {
   return format === 'yaml' ? dumpYaml(prediction as unknown as YamlValue) : predictionText(prediction);
 }
 
-/** For `RunbookSetup.compare`: beside the prediction that was kept here, if one was. */
+/** For `RunbookSetup.compare`: beside the rehearsal that the run took along, or that was kept here before it began. */
 export async function compareWithKept(run: Run, steps: readonly RunStep[]): Promise<Comparison | undefined> {
-  const prediction = await predictionOf(folder, run);
-  if (prediction === undefined) return undefined;
-  const comparison = compareRun(prediction, run, steps);
+  const taken = predictedBy(run, steps);
+  const kept = await predictionOf(folder, run.spec);
+  const startedAt = run.status?.startedAt;
+  const late = kept !== undefined && startedAt !== undefined && Date.parse(kept.madeAt) > Date.parse(startedAt);
+  // The file has more of the same rehearsal; of another one it says nothing about this run.
+  const same = taken === undefined ? !late : kept?.madeAt === taken.madeAt;
+  const predicted = same ? (kept ?? taken) : taken;
+  if (predicted === undefined) return undefined;
+  const comparison = compareRun(predicted, run, steps);
   return { markdown: comparisonMarkdown(comparison), data: comparison };
+}
+
+/** For `RunbookSetup.rehearsed`. Errors: RehearsalUnreadable, RehearsalOfAnotherPlan. */
+export async function rehearsedFor(spec: Run['spec'], file: string | undefined): Promise<Rehearsed> {
+  if (file !== undefined) {
+    const named = await readPrediction(file);
+    const differences = planDifferences(named, spec);
+    if (differences.length > 0)
+      throw rehearsalErrors.error('RehearsalOfAnotherPlan', `${file}: ${differences.join('; ')}`);
+    return taken(named);
+  }
+  const kept = await predictionOf(folder, spec);
+  if (kept !== undefined) return taken(kept);
+  const newest = await newestPrediction(folder);
+  if (newest?.prediction.runbook !== spec.runbook) return { said: '' };
+  const differences = planDifferences(newest.prediction, spec);
+  return {
+    said: `not rehearsed: the last rehearsal here (${newest.file}) is of another plan: ${differences.join('; ')}\n`,
+  };
+}
+
+function taken(prediction: Prediction): Rehearsed {
+  const { madeAt, verdict, findings } = prediction;
+  const problems = findings.filter((one) => one.severity !== 'info').length;
+  const found = problems === 0 ? '' : `, ${problems} problems`;
+  return { said: `rehearsed at ${madeAt}: ${verdict}${found}\n`, rehearsal: summaryOf(prediction) };
 }

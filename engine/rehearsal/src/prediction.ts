@@ -30,7 +30,13 @@ export interface Prediction {
   readonly digest: string;
   readonly parameters: ParameterValues;
   readonly targets: readonly RunTarget[];
-  readonly snapshot: { readonly takenAt: string; readonly source: string; readonly gitVersion: string };
+  readonly snapshot: {
+    readonly takenAt: string;
+    readonly source: string;
+    readonly gitVersion: string;
+    /** SHA-256 (hex) of its objects; absent where nobody computed it. */
+    readonly hash?: string;
+  };
   /** RFC 3339. */
   readonly madeAt: string;
   readonly verdict: RehearsalVerdict;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readParameters } from '@polyanthus/engine-runbook/parameters';
@@ -10,12 +10,12 @@ import { parseCommand } from '@polyanthus/ground-cli-kit/parse';
 import type { HttpRequest, HttpResponse } from '@polyanthus/ground-http/message';
 import { createClient } from '@polyanthus/kube-client/rest';
 import { nodes, pods, replicaSets, serviceAccounts } from '@polyanthus/kube-kinds/core';
-import type { Run } from '@polyanthus/kube-kinds/own/runbook';
+import type { Run, RunStep } from '@polyanthus/kube-kinds/own/runbook';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { predictionOf } from './prediction-file.ts';
+import { readPrediction } from './prediction-file.ts';
 import type { Prediction } from './prediction.ts';
 import { maintenance } from './testing.ts';
-import { rehearseCommand } from '../commands/rehearse.ts';
+import { compareWithKept, rehearseCommand, rehearsedFor } from '../commands/rehearse.ts';
 
 let world: World;
 let folder: string;
@@ -184,27 +184,74 @@ describe('polyanthus runbook rehearse', () => {
     const prediction = JSON.parse(
       (await run(...plan, '--snapshot', 'cluster.snapshot', '-o', 'json')).stdout(),
     ) as Prediction;
-    const spec = {
-      runbook: prediction.runbook,
-      digest: prediction.digest,
-      engineVersion: '1',
-      targets: prediction.targets,
-    };
+    expect(prediction.snapshot.hash).toMatch(/^[0-9a-f]{64}$/);
     const parameters = readParameters('node-maintenance', maintenance.parameters, { nodes: ['n1'] });
+    const { digest, targets } = prediction;
+    const spec = { runbook: prediction.runbook, digest, engineVersion: '1', targets, parameters };
     const made = (startedAt: string, more: object = {}): Run =>
-      ({
-        apiVersion: '',
-        kind: 'Run',
-        metadata: {},
-        spec: { ...spec, parameters, ...more },
-        status: { startedAt },
-      }) as Run;
+      ({ apiVersion: '', kind: 'Run', metadata: {}, spec: { ...spec, ...more }, status: { startedAt } }) as Run;
     const later = new Date(Date.parse(prediction.madeAt) + 1000).toISOString();
-    expect((await predictionOf('polyanthus-runs', made(later)))?.madeAt).toBe(prediction.madeAt);
-    expect(await predictionOf('polyanthus-runs', made('2000-01-01T00:00:00Z'))).toBeUndefined();
-    expect(
-      await predictionOf('polyanthus-runs', made(later, { parameters: { ...parameters, window: 2 } })),
-    ).toBeUndefined();
+    expect((await compareWithKept(made(later), []))?.data).toMatchObject({ rehearsedAt: prediction.madeAt });
+    expect(await compareWithKept(made('2000-01-01T00:00:00Z'), [])).toBeUndefined();
+    expect(await compareWithKept(made(later, { parameters: { ...parameters, window: 2 } }), [])).toBeUndefined();
+  });
+
+  it('gives a run of that very plan the short of it along, which tells elsewhere what was predicted', async () => {
+    const rehearsed = await run(...plan);
+    const file = /kept for the report: (\S+)/.exec(rehearsed.stderr())?.[1] ?? '';
+    const { runbook: id, digest, parameters, targets, madeAt, steps } = await readPrediction(file);
+    const spec = { runbook: id, digest, engineVersion: '1', parameters, targets };
+    const { said, rehearsal } = await rehearsedFor(spec, undefined);
+    expect(said).toBe(`rehearsed at ${madeAt}: sound\n`);
+    expect(rehearsal).toMatchObject({
+      madeAt,
+      verdict: 'sound',
+      snapshot: { hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    });
+    expect(rehearsal?.steps).toHaveLength(steps.length);
+    expect(await rehearsedFor(spec, file)).toEqual({ said, rehearsal });
+    mkdirSync('elsewhere');
+    process.chdir('elsewhere');
+    expect(await rehearsedFor(spec, undefined)).toEqual({ said: '' });
+    const made = { apiVersion: '', kind: 'Run', metadata: {}, spec: { ...spec, rehearsal } } as Run;
+    const drain = steps.find((one) => one.step === 'drain');
+    const step = {
+      apiVersion: '',
+      kind: 'RunStep',
+      metadata: {},
+      spec: {
+        run: 'r1',
+        order: drain?.order ?? 0,
+        stage: 's',
+        lane: 0,
+        step: 'drain',
+        title: 'drain',
+        target: targets[0],
+      },
+      status: { state: 'Proven', mark: { evicted: 1, blockedTimes: 0 } },
+    } as RunStep;
+    const compared = await compareWithKept(made, [step]);
+    expect(compared?.data).toMatchObject({
+      rehearsedAt: madeAt,
+      verdict: 'sound',
+      steps: [{ step: 'drain/n1', predictedEvictions: 1, realEvictions: 1, predicted: 'proven', real: 'Proven' }],
+    });
+    // Of a plan that was changed afterwards it says nothing.
+    expect(await compareWithKept({ ...made, spec: { ...made.spec, parameters: {} } }, [step])).toBeUndefined();
+  });
+
+  it('refuses a rehearsal of another plan that is named, and says so of one that is only there', async () => {
+    const rehearsed = await run(...plan);
+    const file = /kept for the report: (\S+)/.exec(rehearsed.stderr())?.[1] ?? '';
+    const { runbook: id, digest, parameters, targets } = await readPrediction(file);
+    const spec = { runbook: id, digest, engineVersion: '1', parameters: { ...parameters, window: 2 }, targets };
+    await expect(rehearsedFor(spec, file)).rejects.toMatchObject({ code: 'RehearsalOfAnotherPlan' });
+    await expect(rehearsedFor(spec, file)).rejects.toThrow('window was 1, not 2');
+    await expect(rehearsedFor(spec, 'none.json')).rejects.toMatchObject({ code: 'RehearsalUnreadable' });
+    expect(await rehearsedFor(spec, undefined)).toEqual({
+      said: `not rehearsed: the last rehearsal here (${file}) is of another plan: window was 1, not 2\n`,
+    });
+    expect(await rehearsedFor({ ...spec, runbook: 'another' }, undefined)).toEqual({ said: '' });
   });
 
   it('refuses a target version that is none', async () => {

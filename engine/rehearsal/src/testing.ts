@@ -256,6 +256,7 @@ export const maintenance: Runbook = {
     { name: 'deleteEmptyDirData', type: 'boolean', default: false, help: 'as kubectl drain' },
     { name: 'drainTimeout', type: 'duration', default: 3_600_000, help: 'of a drain' },
     { name: 'forceAfter', type: 'duration', help: 'overrules budgets' },
+    { name: 'approve', type: 'boolean', default: false, help: 'waits for people' },
   ],
   targets: never,
   stages: [
@@ -278,8 +279,9 @@ export const maintenance: Runbook = {
           { kind: 'drain-node', allow, forceAfter: 'forceAfter', retryMs: 5000, marginMs: 10_000 },
           { parameter: 'drainTimeout' },
         ),
+        { id: 'handover', kind: 'approval', title: 'handover', when: { parameter: 'approve', equals: true } },
         action('uncordon', { kind: 'restore-node' }, 300_000),
-        check('ready', { kind: 'await-node' }, 600_000),
+        check('ready', { kind: 'await-node', handsOn: ['approve'] }, 600_000),
         check('back', { kind: 'await-pods' }, 1_800_000),
       ],
     },

@@ -87,9 +87,12 @@ export async function startRunbook(
     onRed: onRedOf(input),
   });
   environment.io.err(`${explain(runbook, prepared)}\n`);
+  const { said = '', rehearsal } = (await setup.rehearsed?.(prepared.spec, text(input, 'rehearsal'))) ?? {};
+  environment.io.err(said);
+  const spec = rehearsal === undefined ? prepared.spec : { ...prepared.spec, rehearsal };
   await place.prepare(ctx);
   const name = text(input, 'name') ?? `${runbook.id}-${nameSuffix(systemRandom)}`;
-  const run = await createRun(ctx, place.runsClient, { namespace: place.namespace, name }, prepared.spec);
+  const run = await createRun(ctx, place.runsClient, { namespace: place.namespace, name }, spec);
   environment.io.out(`${name}\n`);
   if (flag(input, 'detach')) {
     environment.io.err(await handedOver(ctx, place, run, setup.runbooks, 'may go'));

@@ -2,7 +2,7 @@
 import type { Context } from '@polyanthus/ground-base/context';
 import type { CommandEnvironment, CommandInput, OptionSpec } from '@polyanthus/ground-cli-kit/command';
 import type { KubeClient } from '@polyanthus/kube-client/client';
-import type { Run, RunStep } from '@polyanthus/kube-kinds/own/runbook';
+import type { Run, RunRehearsal, RunStep } from '@polyanthus/kube-kinds/own/runbook';
 import type { Runbook } from '../src/runbook.ts';
 
 /** Where runs live, and the clusters that they work on. */
@@ -29,6 +29,16 @@ export interface RunbookSetup {
   readonly open: (ctx: Context, input: CommandInput, environment: CommandEnvironment) => Promise<RunPlace>;
   /** Where a run differed from what a rehearsal of it predicted; undefined when it was not rehearsed. */
   readonly compare?: (run: Run, steps: readonly RunStep[]) => Promise<Comparison | undefined>;
+  /** What a run that is about to be made takes along of its rehearsal. `file`: the one that the user names. */
+  readonly rehearsed?: (spec: Run['spec'], file: string | undefined) => Promise<Rehearsed>;
+}
+
+/** Whether a run was rehearsed. */
+export interface Rehearsed {
+  /** A line for the user; empty where there is nothing to say. */
+  readonly said: string;
+  /** Absent: it was not. */
+  readonly rehearsal?: RunRehearsal;
 }
 
 /** Part of a report. */

@@ -34,6 +34,12 @@ export const startOptions: readonly OptionSpec[] = [
   },
   { name: 'rounds', kind: 'integer', value: 'N', help: 'for --on-red=retry: how often at most; the default is 3' },
   { name: 'undo-to', kind: 'string', value: 'STEP', help: 'for --on-red=undo: the last step that stays' },
+  {
+    name: 'rehearsal',
+    kind: 'string',
+    value: 'FILE',
+    help: 'the rehearsal of this run; the default is the one that was kept here, if there is one',
+  },
   { name: 'detach', kind: 'boolean', help: 'only make the run; carry it out later with resume' },
 ];
 

@@ -29,6 +29,46 @@ export type RunPhase =
   | 'Aborted'
   | 'Undone';
 
+/** A rehearsal in short: 16 KiB at most, however many targets it had. Times are milliseconds. */
+export interface RunRehearsal {
+  readonly madeAt: string;
+  readonly verdict: 'sound' | 'unknown' | 'problems';
+  readonly snapshot: {
+    readonly takenAt: string;
+    readonly source: string;
+    /** SHA-256 (hex) of what was planned on. */
+    readonly hash?: string;
+  };
+  /** SHA-256 (hex) of runbook, edition, parameters and targets. */
+  readonly plan: string;
+  readonly endMs: number;
+  readonly evictions: number;
+  /** Steps whose time was unknown, and is no part of `endMs`. */
+  readonly uncounted?: readonly string[];
+  readonly unknowns: number;
+  readonly findingCount: number;
+  /** The gravest of them, at most 20. */
+  readonly findings: readonly {
+    readonly severity: 'error' | 'warning' | 'info';
+    readonly code: string;
+    readonly object: { readonly kind: string; readonly namespace?: string; readonly name: string };
+    /** `STEP/TARGET` that shows it. */
+    readonly step?: string;
+    /** Of the pods that it concerns, at most 5. */
+    readonly pods?: readonly string[];
+  }[];
+  /** Each step on all of its targets, at most 50. */
+  readonly stepKinds: readonly {
+    readonly step: string;
+    readonly count: number;
+    readonly medianMs: number;
+    readonly maxMs: number;
+    readonly evictions?: number;
+  }[];
+  /** Each step of the plan in its order; absent for more than 200 of them. */
+  readonly steps?: readonly { readonly ms: number; readonly evictions?: number; readonly fails?: boolean }[];
+}
+
 /** A runbook being carried out. Users write the spec, executors the status. */
 export interface Run extends KubeObject {
   readonly spec: {
@@ -49,6 +89,8 @@ export interface Run extends KubeObject {
       /** `retry`: how often the red steps are begun anew. */
       readonly rounds?: number;
     };
+    /** What a rehearsal of this very plan said before the run was made. Nothing is decided by it; reports compare with it. */
+    readonly rehearsal?: RunRehearsal;
     /** Nothing new is begun while this is set. */
     readonly paused?: boolean;
     readonly abort?: boolean;
