@@ -160,8 +160,11 @@ export async function drainNode(ctx: Context, options: DrainOptions): Promise<Dr
 async function evictAll(ctx: Context, drain: Drain, waiting: Pod[]): Promise<number> {
   let blockedTimes = 0;
   const work = async (): Promise<void> => {
-    for (let pod = waiting.shift(); pod !== undefined; pod = waiting.shift())
-      blockedTimes += await evictAndWait(ctx, drain, pod);
+    for (let pod = waiting.shift(); pod !== undefined; pod = waiting.shift()) {
+      // Not in one expression: what others add meanwhile would be lost.
+      const times = await evictAndWait(ctx, drain, pod);
+      blockedTimes += times;
+    }
   };
   // To the end of every one of them: nothing is evicted any more once a drain is said to have failed.
   const ends = await Promise.allSettled(Array.from({ length: Math.min(parallelMax, waiting.length) }, work));
