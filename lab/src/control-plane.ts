@@ -110,8 +110,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   }
 }
 
-/** Starts kube-controller-manager with all of its controllers, on a free port. */
-export async function startControllerManager(plane: ControlPlane): Promise<void> {
+/** Starts kube-controller-manager with all of its controllers (unless `extraArgs` say otherwise), on a free port. */
+export async function startControllerManager(plane: ControlPlane, extraArgs: readonly string[] = []): Promise<void> {
   const [port = 0] = await freePorts(1);
   plane.component('kube-controller-manager', [
     `--secure-port=${port}`,
@@ -122,6 +122,7 @@ export async function startControllerManager(plane: ControlPlane): Promise<void>
     `--root-ca-file=${plane.folder}/certs/apiserver.crt`,
     '--authentication-kubeconfig=',
     '--authorization-kubeconfig=',
+    ...extraArgs,
   ]);
 }
 

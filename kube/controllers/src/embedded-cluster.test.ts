@@ -6,16 +6,19 @@ import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
 import { createTestClock } from '@polyanthus/kube-runtime/testing';
 import { startTestCluster } from '@polyanthus/kube-server/testing';
 import { startSimulation } from '@polyanthus/kube-sim/simulation';
+import { bootstrapTokenSuite } from './bootstrap-tokens/testing.ts';
+import { certificateSuite } from './certificates/testing.ts';
 import { daemonSetSuite } from './daemonset/testing.ts';
 import { deploymentSuite } from './deployment/testing.ts';
 import { endpointSliceSuite } from './endpoint-slices/testing.ts';
 import { garbageSuite } from './garbage/testing.ts';
 import { jobSuite } from './job/testing.ts';
 import { namespaceSuite } from './namespace/testing.ts';
+import { nodeSuite } from './nodes/testing.ts';
 import { startControllers } from './start.ts';
 import { quotaSuite } from './quota/testing.ts';
 import { statefulSetSuite } from './statefulset/testing.ts';
-import { patiently, testBehaviours, type World } from './testing.ts';
+import { clientAs, patiently, testBehaviours, type World } from './testing.ts';
 
 let closing: (() => Promise<void>) | undefined;
 let opened: Promise<World> | undefined;
@@ -39,6 +42,7 @@ async function start(): Promise<World> {
   return {
     ctx,
     client,
+    as: (username, ...groups) => clientAs(server.transport, username, groups),
     pass: (ms) => clock.advance(ms),
     until: (condition, what) => patiently(() => clock.until(condition, what, 120_000)),
   };
@@ -52,3 +56,6 @@ statefulSetSuite('the embedded server', open);
 daemonSetSuite('the embedded server', open);
 endpointSliceSuite('the embedded server', open);
 jobSuite('the embedded server', open);
+nodeSuite('the embedded server', open);
+certificateSuite('the embedded server', open);
+bootstrapTokenSuite('the embedded server', open);

@@ -11,6 +11,7 @@ import { startSimulation } from '@polyanthus/kube-sim/simulation';
 import { startControlPlane } from '../../../lab/src/control-plane.ts';
 import { binary, whyNotReal } from '../../../lab/src/parts.ts';
 import { deployments } from '@polyanthus/kube-kinds/core';
+import { bootstrapTokenSuite } from './bootstrap-tokens/testing.ts';
 import { daemonSetSuite } from './daemonset/testing.ts';
 import { deploymentSuite } from './deployment/testing.ts';
 import { endpointSliceSuite } from './endpoint-slices/testing.ts';
@@ -20,7 +21,7 @@ import { namespaceSuite } from './namespace/testing.ts';
 import { startControllers } from './start.ts';
 import { quotaSuite } from './quota/testing.ts';
 import { statefulSetSuite } from './statefulset/testing.ts';
-import { deploymentOf, freshNamespace, testBehaviours, type World } from './testing.ts';
+import { clientAs, deploymentOf, freshNamespace, testBehaviours, type World } from './testing.ts';
 
 const why = whyNotReal(['etcd', '3.7.0'], ['kube-apiserver', '1.37.2']);
 const limitMs = 50_000;
@@ -66,6 +67,7 @@ describe.skipIf(why !== undefined)(`a real API server${why === undefined ? '' : 
     return {
       ctx,
       client,
+      as: (username, ...groups) => clientAs(transport, username, groups),
       pass: (ms) => delay(ms),
       until: async (condition, what) => {
         for (const endMs = performance.now() + limitMs; !(await condition()); await delay(50)) {
@@ -83,6 +85,7 @@ describe.skipIf(why !== undefined)(`a real API server${why === undefined ? '' : 
   daemonSetSuite('a real kube-apiserver', open);
   endpointSliceSuite('a real kube-apiserver', open);
   jobSuite('a real kube-apiserver', open);
+  bootstrapTokenSuite('a real kube-apiserver', open);
 
   it.for(['1.37.2', '1.32.13'])('kubectl %s sees, restarts and undoes rollouts', async (version, { skip }) => {
     const path = binary('kubectl', version);

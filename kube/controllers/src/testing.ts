@@ -1,7 +1,9 @@
 /** Fixtures for tests of controllers: a world to run them in (embedded server or real one), and small objects. */
 import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
+import type { Transport } from '@polyanthus/ground-http/message';
 import type { KubeClient, ObjectKey } from '@polyanthus/kube-client/client';
+import { createClient } from '@polyanthus/kube-client/rest';
 import { namespaces, pods, type Deployment, type Pod, type PodSpec } from '@polyanthus/kube-kinds/core';
 import type { KubeObject, ObjectMeta } from '@polyanthus/kube-objects/meta';
 import type { ResourceType } from '@polyanthus/kube-objects/resource';
@@ -15,6 +17,18 @@ export interface World {
   until(condition: () => Promise<boolean>, what: string): Promise<void>;
   /** Lets time pass. */
   pass(ms: number): Promise<void>;
+  /** The API as somebody else sees it. */
+  as(username: string, ...groups: readonly string[]): KubeClient;
+}
+
+/** The same API for somebody else: the transport's own user must be allowed to impersonate. */
+export function clientAs(transport: Transport, username: string, groups: readonly string[]): KubeClient {
+  const headers = { 'impersonate-user': username, 'impersonate-group': [...groups] };
+  return createClient({
+    request: (ctx, request) => transport.request(ctx, { ...request, headers: { ...request.headers, ...headers } }),
+    upgrade: (ctx, request) => transport.upgrade(ctx, { ...request, headers: { ...request.headers, ...headers } }),
+    close: async () => undefined,
+  });
 }
 
 /** Nothing is timed by it: a busy machine is not a failure. */

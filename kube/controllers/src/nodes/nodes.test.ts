@@ -10,6 +10,7 @@ import { startSimulation, type Simulation } from '@polyanthus/kube-sim/simulatio
 import { daemonSetOf } from '../daemonset/testing.ts';
 import { startControllers } from '../start.ts';
 import {
+  clientAs,
   deploymentOf,
   find,
   freshNamespace,
@@ -59,6 +60,7 @@ async function open(names: readonly string[]): Promise<NodeWorld> {
     client,
     simulation,
     now: () => clock.now(),
+    as: (username, ...groups) => clientAs(server.transport, username, groups),
     pass: (ms) => clock.advance(ms),
     until: (condition, what) => patiently(() => clock.until(condition, what, 1_000_000)),
   };
