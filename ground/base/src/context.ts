@@ -48,18 +48,49 @@ export async function withTimeout<T>(
   what: string,
   fn: (ctx: Context) => Promise<T>,
 ): Promise<T> {
-  const controller = new AbortController();
-  const at = ctx.clock.monotonic() + timeoutMs;
-  const deadlineMs = ctx.deadlineMs === undefined ? at : Math.min(at, ctx.deadlineMs);
-  const timer = ctx.clock.after(deadlineMs - ctx.clock.monotonic(), () =>
-    controller.abort(baseErrors.error('DeadlineExceeded', `${what} took longer than ${timeoutMs} ms`)),
-  );
+  const { deadlineMs, timer, controller } = startDeadline(ctx, timeoutMs, what);
   const inner: Context = { ...ctx, deadlineMs, signal: AbortSignal.any([ctx.signal, controller.signal]) };
   try {
     return await untilAborted(inner, fn(inner));
   } finally {
     timer.cancel();
   }
+}
+
+/**
+ * The same for work that is over when `fn` is: what it leaves behind must not rely on its context, which follows `ctx` no
+ * longer. For what happens with every request and every round: a signal of several costs more than a small request.
+ */
+export async function withinTime<T>(
+  ctx: Context,
+  timeoutMs: number,
+  what: string,
+  fn: (ctx: Context) => Promise<T>,
+): Promise<T> {
+  const { deadlineMs, timer, controller } = startDeadline(ctx, timeoutMs, what);
+  const follow = (): void => controller.abort(ctx.signal.reason);
+  if (ctx.signal.aborted) follow();
+  else ctx.signal.addEventListener('abort', follow, { once: true });
+  const inner: Context = { ...ctx, deadlineMs, signal: controller.signal };
+  try {
+    return await untilAborted(inner, fn(inner));
+  } finally {
+    timer.cancel();
+    ctx.signal.removeEventListener('abort', follow);
+  }
+}
+
+function startDeadline(
+  { clock, deadlineMs: outerMs = Infinity }: Context,
+  timeoutMs: number,
+  what: string,
+): { readonly deadlineMs: number; readonly timer: { cancel(): void }; readonly controller: AbortController } {
+  const controller = new AbortController();
+  const deadlineMs = Math.min(clock.monotonic() + timeoutMs, outerMs);
+  const timer = clock.after(deadlineMs - clock.monotonic(), () =>
+    controller.abort(baseErrors.error('DeadlineExceeded', `${what} took longer than ${timeoutMs} ms`)),
+  );
+  return { deadlineMs, timer, controller };
 }
 
 /** Waits for `promise`, or throws as soon as the context is cancelled. */

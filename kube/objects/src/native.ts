@@ -25,19 +25,18 @@ function isUnwritten(key: string, value: JsonValue, schema: Schema): boolean {
 }
 
 function withoutNulls(object: JsonObject, schema: Schema): JsonObject {
-  let changed = false;
-  const kept: Draft = {};
-  for (const [key, item] of Object.entries(object)) {
+  let kept: Draft | undefined;
+  for (const key of Object.keys(object)) {
+    const item = object[key];
     const inner = childSchema(schema, key);
     if (item === undefined || (inner !== undefined && (item === null || isUnwritten(key, item, inner)))) {
-      changed = true;
+      delete (kept ??= { ...object })[key];
       continue;
     }
     const next = inner === undefined ? item : dropNulls(item, inner);
-    changed ||= next !== item;
-    setMember(kept, key, next);
+    if (next !== item) setMember((kept ??= { ...object }), key, next);
   }
-  return changed ? kept : object;
+  return kept ?? object;
 }
 
 /** Null is the same as absent in Go's decoder of built-in types. Free-form parts keep theirs. */

@@ -47,21 +47,20 @@ class Pruning {
   #object(object: JsonObject, schema: Schema, path: string): JsonValue {
     // A list where an object should be, or the other way round, is the validator's matter.
     if (schema.type !== undefined && schema.type !== 'object') return object;
-    let changed = false;
-    const pruned: Draft = {};
-    for (const [key, item] of Object.entries(object)) {
+    let pruned: Draft | undefined;
+    for (const key of Object.keys(object)) {
+      const item = object[key];
       if (item === undefined) continue;
       const inner = memberSchema(schema, key);
       if (inner === undefined) {
         this.unknown.push(inside(path, key));
-        changed = true;
+        delete (pruned ??= { ...object })[key];
         continue;
       }
       const next = inner === 'any' ? item : this.value(item, inner, inside(path, key));
-      changed ||= next !== item;
-      setMember(pruned, key, next);
+      if (next !== item) setMember((pruned ??= { ...object }), key, next);
     }
-    return changed ? pruned : object;
+    return pruned ?? object;
   }
 }
 

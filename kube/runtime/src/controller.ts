@@ -5,7 +5,7 @@
  * called again after that time; a throw, it is called again with exponential delay; a throw with `terminal`, it is
  * logged, counted and not called again until something changes.
  */
-import { untilAborted, withLog, withTimeout, type Context } from '@polyanthus/ground-base/context';
+import { untilAborted, withinTime, withLog, type Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import { StatusError } from '@polyanthus/kube-objects/status';
@@ -32,6 +32,7 @@ export interface ReconcileResult {
 /** A controller to run: its queue is fed by watches, before or after the start. */
 export interface ControllerOptions {
   readonly name: string;
+  /** Leaves nothing behind that still runs under its context. */
   readonly reconcile: (ctx: Context, key: string) => Promise<ReconcileResult | void>;
   readonly queue: WorkQueue;
   /** Must have synced before the first reconcile. */
@@ -84,7 +85,7 @@ async function reconcileOne(
   let call: Promise<ReconcileResult | void> | undefined;
   metrics.active(1);
   try {
-    const result = await withTimeout(
+    const result = await withinTime(
       withLog(ctx, { key }),
       options.reconcileTimeoutMs ?? 60_000,
       `reconciling ${options.name} ${key}`,

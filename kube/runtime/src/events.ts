@@ -3,7 +3,7 @@
  * object cannot flood the API, and a slow API server cannot fill memory.
  */
 import type { Clock } from '@polyanthus/ground-base/clock';
-import { withTimeout, type Context } from '@polyanthus/ground-base/context';
+import { withinTime, type Context } from '@polyanthus/ground-base/context';
 import type { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import { BoundedQueue } from '@polyanthus/ground-base/queue';
 import { hasCode } from '@polyanthus/ground-base/errors';
@@ -111,7 +111,7 @@ class EventWriter {
     const message = this.#combined(recorded);
     const key = `${subjectKey(recorded.subject)}\n${recorded.type}\n${recorded.reason}\n${message}`;
     try {
-      const event = await withTimeout(ctx, writeTimeoutMs, 'writing an event', async (inner) => {
+      const event = await withinTime(ctx, writeTimeoutMs, 'writing an event', async (inner) => {
         const known = this.#known.get(key);
         const counted = known === undefined ? undefined : await this.#again(inner, known.event, recorded);
         return counted ?? (await this.#create(inner, recorded, message));

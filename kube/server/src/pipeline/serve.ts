@@ -1,5 +1,5 @@
 /** What every request goes through: who, may they, in how much time, and what it answers when something fails. */
-import { withTimeout, type Context } from '@polyanthus/ground-base/context';
+import { withinTime, type Context } from '@polyanthus/ground-base/context';
 import type { Counter } from '@polyanthus/ground-base/metrics';
 import type { ServerRequest, ServerResponse } from '@polyanthus/ground-http/message';
 import { requestInfo, type RequestInfo } from '@polyanthus/kube-access/request-info';
@@ -62,7 +62,7 @@ async function bounded(ctx: Context, parts: PipelineParts, parsed: Parsed): Prom
     const leave = parts.limits.enter(long ? 'long' : isMutating(request.method) ? 'mutating' : 'readOnly');
     if (long) return await whileOpen(ctx, authorised(ctx, parts, parsed), leave);
     try {
-      return await withTimeout(ctx, requestTimeoutMs, 'the request', (inner) => authorised(inner, parts, parsed));
+      return await withinTime(ctx, requestTimeoutMs, 'the request', (inner) => authorised(inner, parts, parsed));
     } finally {
       leave();
     }
