@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { runsNamespace } from '@polyanthus/engine-runbook/kinds';
@@ -136,11 +136,15 @@ describe.skipIf(why !== undefined)(
     }
 
     function polyanthusAt(kubeconfig: string, ...args: readonly string[]) {
+      return polyanthusIn(folder, kubeconfig, ...args);
+    }
+
+    function polyanthusIn(cwd: string, kubeconfig: string, ...args: readonly string[]) {
       const child = spawn(
         process.execPath,
         [join(import.meta.dirname, 'main.ts'), ...args, `--kubeconfig=${kubeconfig}`],
         {
-          cwd: folder,
+          cwd,
           env: { PATH: dirname(process.execPath), HOME: folder },
           stdio: ['ignore', 'pipe', 'pipe'],
         },
@@ -300,10 +304,14 @@ describe.skipIf(why !== undefined)(
       expect(least.pods).toBeGreaterThanOrEqual(minAvailable);
       const moved = (await client.list(ctx, pods, at)).items.filter((pod) => !before.has(pod.metadata.uid));
       expect(moved.length).toBeGreaterThan(0);
-      const report = polyanthus('runbook', 'report', 'both');
+      // From where nothing was rehearsed: the run has it along.
+      const elsewhere = join(folder, 'elsewhere');
+      await mkdir(elsewhere);
+      const report = polyanthusIn(elsewhere, plane.kubeconfig, 'runbook', 'report', 'both');
       expect(await report.ended, report.output()).toBe(0);
       process.stdout.write(`\n${report.output()}\n`);
-      expect(report.output()).toContain('ehears');
+      expect(report.output()).toContain('## Beside the rehearsal of ');
+      expect(report.output()).toContain('- BudgetWaits PodDisruptionBudget default/web: came true');
     });
 
     it('ends the same when every step in turn loses its executor by kill -9', { timeout: 12 * waitMs }, async () => {
