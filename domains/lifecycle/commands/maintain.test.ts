@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import { settled, startWorld, testNamespace, type World } from '@polyanthus/engine-runbook/testing';
 import { recordIo } from '@polyanthus/ground-cli-kit/io';
 import { parseCommand } from '@polyanthus/ground-cli-kit/parse';
@@ -21,14 +22,16 @@ const place = {
   prepare: () => Promise.resolve(),
 };
 
-/** Makes a run with these options, and answers what it asks for. */
-async function maintain(...argv: readonly string[]): Promise<Run['spec']> {
-  const setup = {
+const setup = () =>
+  ({
     runbooks: [nodeMaintenance],
     options: [],
     open: () => Promise.resolve({ ...place, runsClient: world.client }),
-  } as unknown as Parameters<typeof maintainCommand>[0];
-  const command = maintainCommand(setup);
+  }) as unknown as Parameters<typeof maintainCommand>[0];
+
+/** Makes a run with these options, and answers what it asks for. */
+async function maintain(...argv: readonly string[]): Promise<Run['spec']> {
+  const command = maintainCommand(setup());
   const parsed = parseCommand(['polyanthus', 'cluster', 'maintain'], command, ['n1', '--detach', ...argv], {});
   if (parsed.kind !== 'run') throw new Error('help');
   const io = recordIo();
@@ -38,23 +41,42 @@ async function maintain(...argv: readonly string[]): Promise<Run['spec']> {
 }
 
 it('asks for a command on hosts with files that are found from everywhere', async () => {
+  const key = relative(process.cwd(), import.meta.filename);
   const { parameters } = await maintain(
-    '--run=reboot now',
+    '--run=reboot now; echo "$HOME" `id`',
     '--ssh-user=ops',
-    '--ssh-key=k',
-    '--known-hosts=/etc/known',
+    `--ssh-key=${key}`,
+    `--known-hosts=${import.meta.filename}`,
   );
   expect(parameters).toMatchObject({
-    run: 'reboot now',
+    run: 'reboot now; echo "$HOME" `id`',
     sshUser: 'ops',
-    knownHosts: '/etc/known',
+    sshKey: import.meta.filename,
+    knownHosts: import.meta.filename,
     runTimeout: 3_600_000,
   });
-  expect(parameters?.['sshKey']).toMatch(/^\/.*\/k$/);
 });
 
-it('asks for nothing on hosts without a command', async () => {
-  expect((await maintain('--ssh-key=k')).parameters).not.toHaveProperty('knownHosts');
+it('refuses files that are not there, and ways to hosts without anything to do on them', async () => {
+  await expect(maintain('--run=true', '--known-hosts=/nowhere/known')).rejects.toMatchObject({
+    code: 'UsageError',
+    message: expect.stringMatching(/^--known-hosts: \/nowhere\/known cannot be read: ENOENT/) as string,
+  });
+  for (const unused of ['--ssh-key=k', '--known-hosts=k', '--ssh-secret=s'])
+    await expect(maintain(unused)).rejects.toMatchObject({ code: 'UsageError' });
+});
+
+it('names every node that is not there, and what may have been meant', async () => {
+  for (const odd of ['', '../pods', 'n1;id', 'n 1'])
+    await expect(maintain(odd)).rejects.toMatchObject({ code: 'NodeUnknown' });
+  await expect(maintain('n2', 'worker')).rejects.toThrow(
+    'the cluster has no node "n2" (did you mean n1?), "worker"; there are n1',
+  );
+});
+
+it('completes nodes, and none that stands there already', async () => {
+  const complete = maintainCommand(setup()).complete?.['nodes'];
+  expect(await complete?.(world.ctx, { io: recordIo(), env: {} }, { options: {}, args: [], rest: [] })).toEqual(['n1']);
 });
 
 it('refuses a command without the keys of the hosts', async () => {

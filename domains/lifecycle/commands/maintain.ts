@@ -1,6 +1,8 @@
 /** `polyanthus cluster maintain NODE…`: the runbook node-maintenance by its own flags. */
+import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import { startRunbook } from '@polyanthus/engine-runbook/commands/carry-out';
+import { completersOf } from '@polyanthus/engine-runbook/commands/completers';
 import type { RunbookSetup } from '@polyanthus/engine-runbook/commands/place';
 import { startOptions } from '@polyanthus/engine-runbook/commands/runbook';
 import type { Command, CommandInput, OptionSpec } from '@polyanthus/ground-cli-kit/command';
@@ -26,7 +28,7 @@ const hostOptions: readonly OptionSpec[] = [
 function hostParametersOf(input: CommandInput): Readonly<Record<string, unknown>> {
   const [run, knownHosts, key] = [text(input, 'run'), text(input, 'known-hosts'), text(input, 'ssh-key')];
   const secret = text(input, 'ssh-secret');
-  if (run === undefined) return {};
+  if (run === undefined) return refuseUnused(input);
   if (knownHosts === undefined && !(secret !== undefined && flag(input, 'detach')))
     throw cliErrors.error(
       'UsageError',
@@ -36,10 +38,31 @@ function hostParametersOf(input: CommandInput): Readonly<Record<string, unknown>
     run,
     runTimeout: number(input, 'run-timeout'),
     sshUser: text(input, 'ssh-user'),
-    ...(knownHosts === undefined ? {} : { knownHosts: resolve(knownHosts) }),
+    ...(knownHosts === undefined ? {} : { knownHosts: readable('known-hosts', knownHosts) }),
     ...(secret === undefined ? {} : { sshSecret: secret }),
-    ...(key === undefined ? {} : { sshKey: resolve(key) }),
+    ...(key === undefined ? {} : { sshKey: readable('ssh-key', key) }),
   };
+}
+
+/** Options that say how to reach hosts, without anything to do there, are more likely a mistake than a wish. */
+function refuseUnused(input: CommandInput): Readonly<Record<string, unknown>> {
+  const unused = ['ssh-key', 'known-hosts', 'ssh-secret'].find((name) => text(input, name) !== undefined);
+  if (unused === undefined) return {};
+  throw cliErrors.error('UsageError', `--${unused} is of use with --run only: without it no host is reached`);
+}
+
+/** A file that is not there is better found out now than at the first node. */
+function readable(option: string, file: string): string {
+  const path = resolve(file);
+  try {
+    accessSync(path, constants.R_OK);
+    return path;
+  } catch (error) {
+    throw cliErrors.error('UsageError', `--${option}: ${path} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+      next: 'Name a file that is there and that you may read.',
+    });
+  }
 }
 
 /** The command, for a program's way to its clusters. */
@@ -48,7 +71,8 @@ export function maintainCommand(setup: RunbookSetup): Command {
     summary: 'Empty nodes for maintenance and take them back',
     description:
       'Cordons and drains the nodes within their disruption budgets, a window of them at once. With --run a command is carried out on the host of each node once it is empty, as a systemd unit that a later executor finds again: it runs once, and its exit code 0 is the proof. With --detach the run for a member is handed over to the hub, which reaches the hosts from where it runs; the key and the keys of the hosts then go into a Secret of the fleet that belongs to the run (or give --ssh-secret). With --approve it waits for `polyanthus runbook approve` before a node is taken back. Then the cordon is put back as it was found, and the node must be ready and the pods back. `polyanthus runbook undo` puts every node back as it was found.',
-    args: [{ name: 'NODE', help: 'names of the nodes', variadic: true }],
+    args: [{ name: 'NODE', help: 'names of the nodes', variadic: true, complete: 'nodes' }],
+    complete: completersOf(setup),
     options: [
       ...setup.options,
       { name: 'window', kind: 'integer', value: 'N', default: '1', help: 'nodes at once' },

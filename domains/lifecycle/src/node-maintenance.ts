@@ -14,12 +14,13 @@ import type {
   StepScope,
   Verdict,
 } from '@polyanthus/engine-runbook/runbook';
-import { nodes, type Node } from '@polyanthus/kube-kinds/core';
+import { type Node } from '@polyanthus/kube-kinds/core';
 import type { RunTarget } from '@polyanthus/kube-kinds/own/runbook';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import { commandStep, hostParameters, noHosts, reachStep, type OpenHost } from './host-command.ts';
 import { DrainTally } from './drain-mark.ts';
 import { followLife, heartbeat, lifeBefore, lifeSentence, signOfLife } from './sign-of-life.ts';
+import { nodeTargets } from './node-targets.ts';
 import { followOwners, ownersDown, ownersOf, podsBack, type PodOwner } from './pods-back.ts';
 import { refusalsOf } from './refusals.ts';
 
@@ -282,15 +283,8 @@ const parameters: Runbook['parameters'] = [
   ...hostParameters,
 ];
 
-const targets: Runbook['targets'] = async (ctx, client, given) => {
-  const names = [...new Set(given['nodes'] as readonly string[])];
-  const found: RunTarget[] = [];
-  for (const name of names) {
-    const { metadata } = await client.get(ctx, nodes, { name });
-    found.push({ apiVersion: 'v1', kind: 'Node', resource: 'nodes', name, uid: metadata.uid ?? '' });
-  }
-  return found;
-};
+const targets: Runbook['targets'] = (ctx, client, given) =>
+  nodeTargets(ctx, client, given['nodes'] as readonly string[]);
 
 /** The runbook for a program that reaches hosts; the edition (digest) is the same for all. */
 export function nodeMaintenanceOn(open: OpenHost): Runbook {

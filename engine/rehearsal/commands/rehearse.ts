@@ -5,6 +5,7 @@ import { parseDurationMs } from '@polyanthus/ground-cli-kit/duration';
 import { argument, text, texts } from '@polyanthus/ground-cli-kit/input';
 import { dumpYaml } from '@polyanthus/ground-yaml/dump';
 import type { YamlValue } from '@polyanthus/ground-yaml/value';
+import { completersOf } from '@polyanthus/engine-runbook/commands/completers';
 import type { Comparison, Rehearsed, RunbookSetup } from '@polyanthus/engine-runbook/commands/place';
 import { parametersFromTexts, readParameters, type ParameterValues } from '@polyanthus/engine-runbook/parameters';
 import type { Runbook } from '@polyanthus/engine-runbook/runbook';
@@ -38,7 +39,8 @@ export function rehearseCommand(setup: RunbookSetup): Command {
     summary: 'Find out what a run would do, without doing it',
     description:
       'Plans the run on a copy of the cluster: budgets that block, replicas that go down, pods that find no node, API versions that go away, webhooks that refuse, and how long each step takes. The live cluster sees get, list, watch and server-side dry runs only; with --snapshot it sees nothing, and what only it can tell is unknown. The prediction is kept in a file; a run of the same plan that is started beside it takes the short of it along, and `polyanthus runbook report` says anywhere where the run differed.\n\nExit codes: 0 the plan is sound, 3 there are problems, 4 there are none but something is unknown.',
-    args: [{ name: 'RUNBOOK', help: 'name of the runbook' }],
+    args: [{ name: 'RUNBOOK', help: 'name of the runbook', complete: 'runbooks' }],
+    complete: completersOf(setup),
     options: [
       ...setup.options,
       {
@@ -48,6 +50,7 @@ export function rehearseCommand(setup: RunbookSetup): Command {
         value: 'NAME=VALUE',
         repeat: true,
         help: 'a parameter of the runbook',
+        complete: 'parameters',
       },
       { name: 'snapshot', kind: 'string', value: 'FILE', help: 'plan on this file of `polyanthus sandbox snapshot`' },
       {

@@ -6,12 +6,14 @@ import { withCancel, type Context } from '@polyanthus/ground-base/context';
 import { nameSuffix, systemRandom } from '@polyanthus/ground-base/random';
 import type { CommandEnvironment, CommandInput } from '@polyanthus/ground-cli-kit/command';
 import { flag, number, text } from '@polyanthus/ground-cli-kit/input';
+import { render } from '@polyanthus/ground-cli-kit/printer';
+import { apiVersionOf } from '@polyanthus/kube-objects/resource';
 import { runs, type Run, type RunPhase } from '@polyanthus/kube-kinds/own/runbook';
 import { runbookErrors } from '../src/errors.ts';
 import { executeRun } from '../src/executor.ts';
 import { explain } from '../src/explain.ts';
 import type { Runbook } from '../src/runbook.ts';
-import { createRun, prepareRun } from '../src/start.ts';
+import { checkRunName, createRun, prepareRun } from '../src/start.ts';
 import { follow } from './follow.ts';
 import { goodbye } from './goodbye.ts';
 import { handedOver, tellHandover } from './hand-over.ts';
@@ -51,7 +53,7 @@ export async function carryOut(
   });
   try {
     const [ended] = await Promise.all([executing, follow(working, place, name, io, executing)]);
-    return judge(ended, wanted);
+    return judge(ended, wanted, place.again);
   } catch (error) {
     if (ctx.signal.aborted) io.err(await goodbye(ctx, place, name));
     throw error;
@@ -63,11 +65,14 @@ export async function carryOut(
 }
 
 /** 0, or throws RunStopped. */
-export function judge(run: Run, wanted: readonly RunPhase[]): number {
+export function judge(run: Run, wanted: readonly RunPhase[], again: string): number {
   const { phase = 'Pending', message = '' } = run.status ?? {};
   if (wanted.includes(phase)) return 0;
   const name = run.metadata.name ?? '';
-  throw runbookErrors.error('RunStopped', `run ${name} ended ${phase}${message === '' ? '' : `: ${message}`}`);
+  const mend = phase === 'Failed' ? `; when it is mended: polyanthus runbook resume ${name}${again}` : '';
+  throw runbookErrors.error('RunStopped', `run ${name} ended ${phase}${message === '' ? '' : `: ${message}`}`, {
+    next: `See what it did: polyanthus runbook report ${name}${again}${mend}`,
+  });
 }
 
 /** Explains, makes the Run and, unless --detach, carries it out. */
@@ -79,6 +84,8 @@ export async function startRunbook(
   input: CommandInput,
   environment: CommandEnvironment,
 ): Promise<number> {
+  const name = text(input, 'name') ?? `${runbook.id}-${nameSuffix(systemRandom)}`;
+  checkRunName(name);
   const place = await setup.open(ctx, input, environment);
   const prepared = await prepareRun(ctx, await place.clusterClient(ctx, place.membership), {
     runbook,
@@ -90,15 +97,27 @@ export async function startRunbook(
   const { said = '', rehearsal } = (await setup.rehearsed?.(prepared.spec, text(input, 'rehearsal'))) ?? {};
   environment.io.err(said);
   const spec = rehearsal === undefined ? prepared.spec : { ...prepared.spec, rehearsal };
+  const key = { namespace: place.namespace, name };
+  if (flag(input, 'dry-run')) {
+    const dry = { apiVersion: apiVersionOf(runs), kind: runs.kind, metadata: key, spec };
+    environment.io.out(printedRun(dry, text(input, 'output'), ' (dry run)'));
+    return 0;
+  }
   await place.prepare(ctx);
-  const name = text(input, 'name') ?? `${runbook.id}-${nameSuffix(systemRandom)}`;
-  const run = await createRun(ctx, place.runsClient, { namespace: place.namespace, name }, spec);
-  environment.io.out(`${name}\n`);
+  const run = await createRun(ctx, place.runsClient, key, spec);
+  environment.io.out(printedRun(run, text(input, 'output')));
   if (flag(input, 'detach')) {
     environment.io.err(await handedOver(ctx, place, run, setup.runbooks, 'may go'));
     return 0;
   }
   return carryOut(ctx, setup, place, name, environment, ['Succeeded']);
+}
+
+/** Its name alone, which scripts go on with, or the object. */
+function printedRun(run: Run, format: string | undefined, note = ''): string {
+  const { name = '' } = run.metadata;
+  const listing = { name: () => `run.${runs.group}/${name}`, columns: [] };
+  return format === undefined ? `${name}${note}\n` : render(listing, [run], format, true);
 }
 
 function onRedOf(input: CommandInput): NonNullable<Run['spec']['onRed']> {

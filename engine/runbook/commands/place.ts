@@ -1,6 +1,6 @@
 /** What the commands need from the program: its runbooks, and the way to the API that holds runs. */
 import type { Context } from '@polyanthus/ground-base/context';
-import type { CommandEnvironment, CommandInput, OptionSpec } from '@polyanthus/ground-cli-kit/command';
+import type { Command, CommandEnvironment, CommandInput, OptionSpec } from '@polyanthus/ground-cli-kit/command';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import type { Run, RunRehearsal, RunStep } from '@polyanthus/kube-kinds/own/runbook';
 import type { Runbook } from '../src/runbook.ts';
@@ -26,6 +26,8 @@ export interface RunbookSetup {
   readonly runbooks: readonly Runbook[];
   /** Options that say where; `open` reads them. */
   readonly options: readonly OptionSpec[];
+  /** Candidates for the values of `options`. */
+  readonly complete?: NonNullable<Command['complete']>;
   readonly open: (ctx: Context, input: CommandInput, environment: CommandEnvironment) => Promise<RunPlace>;
   /** Where a run differed from what a rehearsal of it predicted; undefined when it was not rehearsed. */
   readonly compare?: (run: Run, steps: readonly RunStep[]) => Promise<Comparison | undefined>;

@@ -1,6 +1,6 @@
 import { parseCommand } from '@polyanthus/ground-cli-kit/parse';
 import { recordIo, type RecordedIo } from '@polyanthus/ground-cli-kit/io';
-import { runs } from '@polyanthus/kube-kinds/own/runbook';
+import { runs, type Run } from '@polyanthus/kube-kinds/own/runbook';
 import { statusError } from '@polyanthus/kube-objects/status';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -13,6 +13,7 @@ import {
   testNamespace,
   type World,
 } from '../src/testing.ts';
+import { judge } from './carry-out.ts';
 import { follow } from './follow.ts';
 import { runbookCommands } from './runbook.ts';
 
@@ -80,6 +81,77 @@ describe('polyanthus runbook', () => {
     expect(await spec()).toMatchObject({ paused: false, undo: { number: 1, to: 'first' } });
     await run('abort', 'r1', '--detach');
     expect((await spec()).abort).toBe(true);
+  });
+
+  it('checks a run and makes none where that is asked for, and prints it as data', async () => {
+    const dry = await run('start', 'every-kind', '--name', 'r1', '--dry-run');
+    expect([dry.code, dry.stdout()]).toEqual([0, 'r1 (dry run)\n']);
+    expect(dry.stderr()).toContain('ConfigMap work/m1');
+    const made = JSON.parse(
+      (await run('start', 'every-kind', '--name', 'r1', '--dry-run', '-o', 'json')).stdout(),
+    ) as Run;
+    expect(made).toMatchObject({ kind: 'Run', metadata: { name: 'r1' }, spec: { runbook: 'every-kind' } });
+    expect((await world.client.list(world.ctx, runs)).items).toEqual([]);
+    await expect(run('start', 'every-kind', '--name', 'A b')).rejects.toMatchObject({
+      code: 'RunParameterInvalid',
+      usage: true,
+      message: expect.stringContaining('a run cannot be called "A b"') as string,
+    });
+    expect((await run('start', 'every-kind', '--name', 'r1', '--detach', '-o', 'name')).stdout()).toBe(
+      'run.runbook.polyanthus.dev/r1\n',
+    );
+  });
+
+  it('lists in every form, and says where there is nothing', async () => {
+    const none = await run('list');
+    expect([none.stdout(), none.stderr()]).toEqual(['', 'No runs in work.\n']);
+    expect(JSON.parse((await run('list', '-o', 'json')).stdout())).toMatchObject({ kind: 'List', items: [] });
+    expect(JSON.parse((await run('list', '--runbooks', '-o', 'json')).stdout())).toMatchObject({
+      items: [{ id: 'every-kind' }],
+    });
+    await startRun(world, everyKind, {});
+    expect((await run('list', '-o', 'wide')).stdout()).toMatch(/TARGETS[\s\S]*m0,m1/);
+    expect((await run('list', '-o', 'name')).stdout()).toBe('run.runbook.polyanthus.dev/r1\n');
+  });
+
+  it('refuses what has no effect on a run, and names what may have been meant', async () => {
+    await startRun(world, everyKind, {}, { approvals: ['ask'] });
+    await expect(run('approve', 'r1', '--step', 'ask/m9')).rejects.toThrow('run r1 has no target m9 (did you mean m0');
+    await expect(run('approve', 'r1', '--step', 'first')).rejects.toThrow(
+      /first waits for no approval; those .* are ask/,
+    );
+    await expect(run('undo', 'r1', '--to', 'frist')).rejects.toThrow('no step frist (did you mean first?)');
+    const executor = startExecutor({ world, runbooks: [everyKind], run: 'r1', identity: 'a' });
+    await settled(world.clock, executor.ended);
+    for (const [name, ...more] of [['pause'], ['approve', '--step', 'ask'], ['abort']] as const)
+      await expect(run(name, 'r1', ...more)).rejects.toMatchObject({
+        code: 'RunEnded',
+        message: `run r1 is Succeeded: there is nothing to ${name}`,
+      });
+  });
+
+  it('says why a run stopped, with commands that can be typed as they stand', async () => {
+    const made = await startRun(world, everyKind, {});
+    const failed: Run = { ...made, status: { phase: 'Failed', message: 'no' } };
+    const report = 'See what it did: polyanthus runbook report r1 --context=c';
+    expect(() => judge(failed, ['Succeeded'], ' --context=c')).toThrow(
+      expect.objectContaining({
+        message: 'run r1 ended Failed: no',
+        next: `${report}; when it is mended: polyanthus runbook resume r1 --context=c`,
+      }) as Error,
+    );
+    expect(judge({ ...made, status: { phase: 'Undone' } }, ['Undone'], '')).toBe(0);
+  });
+
+  it('completes runs, runbooks, parameters, and the steps of the run that was named', async () => {
+    await startRun(world, everyKind, {});
+    const candidates = (name: string, what: string, ...args: readonly string[]) =>
+      commands[name]?.complete?.[what]?.(world.ctx, { io: recordIo(), env: {} }, { options: {}, args, rest: [] });
+    expect(await candidates('watch', 'runs')).toEqual(['r1']);
+    expect(await candidates('start', 'runbooks')).toEqual(['every-kind']);
+    expect(await candidates('start', 'parameters', 'every-kind')).toContain('window=');
+    expect(await candidates('approve', 'approvals', 'r1')).toEqual(['ask']);
+    expect(await candidates('undo', 'steps', 'r1')).toContain('first');
   });
 
   it('goes on showing a run while its API is away', async () => {

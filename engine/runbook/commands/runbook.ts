@@ -2,11 +2,12 @@
 import { writeFile } from 'node:fs/promises';
 import type { Context } from '@polyanthus/ground-base/context';
 import type { Command, CommandHandler, OptionSpec } from '@polyanthus/ground-cli-kit/command';
-import { humanDuration, parseDurationMs } from '@polyanthus/ground-cli-kit/duration';
+import { parseDurationMs } from '@polyanthus/ground-cli-kit/duration';
 import { argument, flag, requiredText, text, texts } from '@polyanthus/ground-cli-kit/input';
-import { outputOption, render, type Listing } from '@polyanthus/ground-cli-kit/printer';
-import { renderTable } from '@polyanthus/ground-cli-kit/table';
+import { outputOption } from '@polyanthus/ground-cli-kit/printer';
 import { runs, type Run, type RunPhase } from '@polyanthus/kube-kinds/own/runbook';
+import { runbookErrors } from '../src/errors.ts';
+import { hasWork } from '../src/executor.ts';
 import { explain } from '../src/explain.ts';
 import { parametersFromTexts } from '../src/parameters.ts';
 import { readRun, reportMarkdown, reportOf } from '../src/report.ts';
@@ -14,7 +15,9 @@ import { requestOf, type RunRequest } from '../src/requests.ts';
 import { findRunbook, refuseUnapprovable, unknownStep } from '../src/runbooks.ts';
 import { prepareRun } from '../src/start.ts';
 import { carryOut, startRunbook } from './carry-out.ts';
+import { completersOf } from './completers.ts';
 import { follow } from './follow.ts';
+import { listCommand } from './list.ts';
 import type { RunbookSetup, RunPlace } from './place.ts';
 
 /** Options of every command that makes a Run. */
@@ -41,6 +44,8 @@ export const startOptions: readonly OptionSpec[] = [
     help: 'the rehearsal of this run; the default is the one that was kept here, if there is one',
   },
   { name: 'detach', kind: 'boolean', help: 'only make the run; carry it out later with resume' },
+  { name: 'dry-run', kind: 'boolean', help: 'check it, print the plan and change nothing' },
+  { ...outputOption, choices: ['json', 'yaml', 'name'], help: 'print the run that is made, instead of its name' },
 ];
 
 const parameterOption: OptionSpec = {
@@ -50,6 +55,7 @@ const parameterOption: OptionSpec = {
   value: 'NAME=VALUE',
   repeat: true,
   help: 'a parameter of the runbook',
+  complete: 'parameters',
 };
 const detachOption: OptionSpec = {
   name: 'detach',
@@ -59,27 +65,13 @@ const detachOption: OptionSpec = {
 const runArgument = { name: 'RUN', help: 'name of the run', complete: 'runs' };
 const runbookArgument = { name: 'RUNBOOK', help: 'name of the runbook', complete: 'runbooks' };
 
-/** Candidates for the arguments of all commands. */
-function completers(setup: RunbookSetup): NonNullable<Command['complete']> {
-  return {
-    runbooks: () => Promise.resolve(setup.runbooks.map((one) => one.id)),
-    runs: async (ctx, environment) => {
-      const fleet = environment.env['POLYANTHUS_FLEET'];
-      const options = fleet === undefined ? {} : { fleet };
-      const place = await setup.open(ctx, { options, args: [], rest: [] }, environment);
-      const { items } = await place.runsClient.listAll(ctx, runs, { namespace: place.namespace });
-      return items.map((run) => run.metadata.name ?? '');
-    },
-  };
-}
-
 /** The last sentence of every command that waits for a run. */
 const codes =
   'Exit codes: 0 it ended as asked, 1 it stopped in another phase or an error kept it from going on, 2 wrong use, 130 Ctrl-C.';
 
 /** The group's commands by name. */
 export function runbookCommands(setup: RunbookSetup): Readonly<Record<string, Command>> {
-  const complete = completers(setup);
+  const complete = completersOf(setup);
   return Object.fromEntries(Object.entries(plainCommands(setup)).map(([name, one]) => [name, { ...one, complete }]));
 }
 
@@ -95,43 +87,6 @@ function plainCommands(setup: RunbookSetup): Readonly<Record<string, Command>> {
     resume: workCommand(setup, 'Have a run go on, here', () => ({ kind: 'resume' }), ['Succeeded', 'Undone']),
     abort: workCommand(setup, 'Stop a run for good; what was done stays', () => ({ kind: 'abort' }), ['Aborted']),
     undo: undoCommand(setup),
-  };
-}
-
-function listing(nowMs: number): Listing<Run> {
-  const columns: readonly (readonly [string, (run: Run) => string | undefined])[] = [
-    ['NAME', (run) => run.metadata.name],
-    ['RUNBOOK', (run) => run.spec.runbook],
-    ['CLUSTER', (run) => run.spec.membership],
-    ['PHASE', (run) => run.status?.phase ?? 'Pending'],
-    ['PROVEN', (run) => `${run.status?.steps?.proven ?? 0}/${run.status?.steps?.total ?? 0}`],
-    ['AGE', (run) => humanDuration(nowMs - Date.parse(run.metadata.creationTimestamp ?? ''))],
-  ];
-  return {
-    name: (run) => `run.${runs.group}/${run.metadata.name ?? ''}`,
-    columns: columns.map(([heading, cell]) => ({ heading, cell: (run) => cell(run) ?? '' })),
-  };
-}
-
-function listCommand(setup: RunbookSetup): Command {
-  return {
-    summary: 'List runs, or the runbooks of this program',
-    options: [
-      ...setup.options,
-      { name: 'runbooks', kind: 'boolean', help: 'the runbooks that this program can carry out' },
-      outputOption,
-    ],
-    run: async (ctx, input, environment) => {
-      if (flag(input, 'runbooks')) {
-        const rows = setup.runbooks.map((one) => [one.id, one.version, one.title]);
-        environment.io.out(renderTable(['NAME', 'VERSION', 'TITLE'], rows));
-        return 0;
-      }
-      const place = await setup.open(ctx, input, environment);
-      const { items } = await place.runsClient.listAll(ctx, runs, { namespace: place.namespace });
-      environment.io.out(render(listing(ctx.clock.now()), items, text(input, 'output')));
-      return 0;
-    },
   };
 }
 
@@ -221,7 +176,7 @@ function reportCommand(setup: RunbookSetup): Command {
   };
 }
 
-/** Refuses what this program knows to be of no effect: a step that is not there must not undo everything. */
+/** Refuses what is of no effect: a step that is not there must not undo everything, nor an ended run be paused. */
 async function askFor(
   ctx: Context,
   setup: RunbookSetup,
@@ -230,15 +185,43 @@ async function askFor(
   request: RunRequest,
 ): Promise<void> {
   const key = { namespace: place.namespace, name };
-  const { spec } = await place.runsClient.get(ctx, runs, key);
-  const runbook = setup.runbooks.find((one) => one.id === spec.runbook);
+  const run = await place.runsClient.get(ctx, runs, key);
+  refuseWhenEnded(run, request, place.again);
+  const runbook = setup.runbooks.find((one) => one.id === run.spec.runbook);
   if (runbook !== undefined) {
-    if (request.kind === 'approve') refuseUnapprovable(runbook, request.steps);
+    if (request.kind === 'approve') refuseUnapprovable(runbook, request.steps, run);
     const unknown = request.kind === 'undo' ? unknownStep(runbook, request.to) : undefined;
     if (unknown !== undefined) throw unknown;
   }
   await requestOf(ctx, place.runsClient, key, request);
 }
+
+/** What there is still to pause, to approve or to abort, by phase: a run that failed can be approved and goes on later. */
+const tooLate: Readonly<Partial<Record<RunRequest['kind'], readonly RunPhase[]>>> = {
+  pause: ['Succeeded', 'Undone', 'Aborted', 'Failed'],
+  approve: ['Succeeded', 'Undone', 'Aborted'],
+  abort: ['Succeeded', 'Undone'],
+};
+
+function refuseWhenEnded(run: Run, request: RunRequest, again: string): void {
+  const phase = run.status?.phase ?? 'Pending';
+  if (hasWork(run) || tooLate[request.kind]?.includes(phase) !== true) return;
+  const name = run.metadata.name ?? '';
+  throw runbookErrors.error('RunEnded', `run ${name} is ${phase}: there is nothing to ${request.kind}`, {
+    next: `Look at it with: polyanthus runbook report ${name}${again}`,
+  });
+}
+
+const done: Readonly<Record<RunRequest['kind'], string>> = {
+  pause: 'pause requested: nothing new is begun, what is under way ends',
+  approve: 'approved',
+  resume: 'resume requested',
+  abort: 'abort requested',
+  undo: 'undo requested',
+};
+
+/** As kubectl says that it patched something. */
+const said = (name: string, request: RunRequest): string => `run.${runs.group}/${name} ${done[request.kind]}\n`;
 
 type MakeRequest = (input: Parameters<CommandHandler>[1]) => RunRequest;
 
@@ -255,7 +238,9 @@ function requestCommand(
     options: [...setup.options, ...options],
     run: async (ctx, input, environment) => {
       const place = await setup.open(ctx, input, environment);
-      await askFor(ctx, setup, place, argument(input, 0), make(input));
+      const [name, request] = [argument(input, 0), make(input)];
+      await askFor(ctx, setup, place, name, request);
+      environment.io.out(said(name, request));
       return 0;
     },
   };
@@ -276,9 +261,11 @@ function workCommand(
     options: [...setup.options, ...options, detachOption],
     run: async (ctx, input, environment) => {
       const place = await setup.open(ctx, input, environment);
-      const name = argument(input, 0);
-      await askFor(ctx, setup, place, name, make(input));
-      return flag(input, 'detach') ? 0 : carryOut(ctx, setup, place, name, environment, wanted);
+      const [name, request] = [argument(input, 0), make(input)];
+      await askFor(ctx, setup, place, name, request);
+      if (!flag(input, 'detach')) return carryOut(ctx, setup, place, name, environment, wanted);
+      environment.io.out(said(name, request));
+      return 0;
     },
   };
 }
@@ -296,6 +283,7 @@ function approveCommand(setup: RunbookSetup): Command {
         required: true,
         repeat: true,
         help: 'the step, for one target or for all',
+        complete: 'approvals',
       },
     ],
   );
@@ -313,6 +301,7 @@ function undoCommand(setup: RunbookSetup): Command {
         kind: 'string',
         value: 'STEP',
         help: 'the last step that stays; the default is that nothing stays',
+        complete: 'steps',
       },
     ],
   );

@@ -3,11 +3,13 @@ import { defineErrors } from '@polyanthus/ground-base/errors';
 export const runbookErrors = defineErrors({
   RunbookUnknown: {
     meaning: 'No runbook of this name is built into this version.',
-    next: 'Look at `polyanthus runbook list`.',
+    next: 'Look at `polyanthus runbook list --runbooks`.',
+    usage: true,
   },
   RunParameterInvalid: {
     meaning: 'A parameter of a runbook is missing, unknown or of the wrong form.',
     next: 'Look at `polyanthus runbook explain RUNBOOK` for the parameters, then start it again.',
+    usage: true,
   },
   RunbookDigestMismatch: {
     meaning: 'The run was begun with another edition of the runbook or the engine than this program has.',
@@ -60,6 +62,10 @@ export const runbookErrors = defineErrors({
   SshFileUnusable: {
     meaning: 'A file with a private key or with keys of hosts cannot be handed over with a run.',
     next: 'Give --ssh-key and --known-hosts as files that you can read and that are not empty, or name a Secret with --ssh-secret.',
+  },
+  RunEnded: {
+    meaning: 'What is asked of a run has no effect, because it has ended.',
+    next: 'Look at `polyanthus runbook report RUN`.',
   },
   RunStopped: {
     meaning: 'A run ended red, aborted or undone instead of done.',

@@ -17,8 +17,30 @@ const establishLooks = 150;
 /** Where runs live in a cluster without a hub. */
 export const runsNamespace = 'polyanthus-runs';
 
-/** Applies the kinds and makes the namespace. Throws RunKindsForeign when somebody else's CRD has the name. */
+/**
+ * Applies the kinds and makes the namespace. Throws RunKindsForeign when somebody else's CRD has the name. Who may work with
+ * runs, but not with definitions, finds what an administrator made before.
+ */
 export async function ensureRunKinds(ctx: Context, client: KubeClient, namespace: string): Promise<void> {
+  try {
+    await applyRunKinds(ctx, client, namespace);
+  } catch (error) {
+    if (!isStatus(error, 'Forbidden') || !(await isListed(ctx, client, namespace))) throw error;
+  }
+}
+
+async function isListed(ctx: Context, client: KubeClient, namespace: string): Promise<boolean> {
+  try {
+    await client.list(ctx, runs, { namespace, limit: 1 });
+    await client.list(ctx, runSteps, { namespace, limit: 1 });
+    return true;
+  } catch (error) {
+    if (isStatus(error, 'Forbidden') || isStatus(error, 'NotFound')) return false;
+    throw error;
+  }
+}
+
+async function applyRunKinds(ctx: Context, client: KubeClient, namespace: string): Promise<void> {
   const wanted = ownCrds.filter((crd) => crd.metadata.name?.endsWith(`.${runbookGroup}`) === true);
   for (const crd of wanted) {
     const name = crd.metadata.name ?? '';

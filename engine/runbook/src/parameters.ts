@@ -1,4 +1,5 @@
 /** Parameters of a runbook: a small schema, values from a Run's spec or from texts of a command line. */
+import { didYouMean } from '@polyanthus/ground-cli-kit/suggest';
 import { runbookErrors } from './errors.ts';
 
 /** One parameter. Durations are milliseconds. */
@@ -36,7 +37,7 @@ export function readParameters(
   const known = new Set(schema.map((one) => one.name));
   const problems = Object.keys(given)
     .filter((name) => !known.has(name))
-    .map((name) => `${name.slice(0, 64)}: there is no such parameter`);
+    .map((name) => `${name.slice(0, 64)}: there is no such parameter${didYouMean(name, [...known])}`);
   const values: Record<string, ParameterValue> = {};
   for (const spec of schema) {
     const value = given[spec.name] ?? spec.default;
@@ -52,6 +53,7 @@ export function readParameters(
     throw runbookErrors.error(
       'RunParameterInvalid',
       `runbook ${runbook}: ${problems.slice(0, problemsMax).join('; ')}`,
+      { next: `See its parameters with: polyanthus runbook explain ${runbook}` },
     );
   return values;
 }
@@ -86,6 +88,7 @@ function problemOf(spec: ParameterSpec, value: unknown): string | undefined {
 const lengthOf = (spec: ParameterSpec): number => spec.maximumLength ?? lengthMax;
 
 function numberProblem(spec: ParameterSpec, value: unknown): string | undefined {
+  if (spec.type === 'duration' && typeof value === 'string') return 'is no duration such as 90s or 1h30m';
   if (typeof value !== 'number' || !Number.isSafeInteger(value)) return 'is no whole number';
   const minimum = spec.minimum ?? (spec.type === 'duration' ? 0 : undefined);
   if (minimum !== undefined && value < minimum) return `is less than ${shown(spec, minimum)}`;

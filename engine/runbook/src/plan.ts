@@ -38,7 +38,11 @@ export function planOf(
   });
 }
 
-function isPlanned({ when }: StepDefinition, parameters: ParameterValues): boolean {
+/** Whether the step is one of a run with these parameters. */
+export function isPlanned(
+  { when }: Pick<StepDefinition, 'when'>,
+  parameters: Readonly<Record<string, unknown>>,
+): boolean {
   if (when === undefined) return true;
   const value = parameters[when.parameter];
   return when.equals === undefined ? value !== undefined : value === when.equals;

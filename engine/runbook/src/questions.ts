@@ -1,6 +1,6 @@
 /** What a run waits for the user to say: approvals of steps, and answers to what a step asks. */
 import type { Run } from '@polyanthus/kube-kinds/own/runbook';
-import type { PlannedStep } from './plan.ts';
+import { isPlanned, type PlannedStep } from './plan.ts';
 import type { Runbook } from './runbook.ts';
 
 /** How the question of a step is approved: `ID` or `ID/TARGET`; undefined where it has none. */
@@ -15,12 +15,16 @@ export function isApproved(run: Run, key: string): boolean {
   return approvals.includes(key) || approvals.includes(key.split('/', 1)[0] ?? '');
 }
 
-/** Everything of a runbook that can be approved, by id. */
-export function approvable(runbook: Runbook): readonly string[] {
+/** Everything of a runbook that can be approved, by id; with the parameters of a run, what can be in that run. */
+export function approvable(runbook: Runbook, parameters?: Readonly<Record<string, unknown>>): readonly string[] {
+  const isSet = (name: string): boolean => parameters === undefined || parameters[name] !== undefined;
   return runbook.stages.flatMap((stage) =>
     stage.steps.flatMap((step) => {
+      if (parameters !== undefined && !isPlanned(step, parameters)) return [];
       if (step.kind === 'approval') return [step.id];
-      return step.kind === 'action' && step.question !== undefined ? [step.question.id] : [];
+      return step.kind === 'action' && step.question !== undefined && isSet(step.question.parameter)
+        ? [step.question.id]
+        : [];
     }),
   );
 }

@@ -1,6 +1,7 @@
 /** Making a Run: parameters checked, targets found, edition pinned. Nothing is carried out yet. */
 import type { Context } from '@polyanthus/ground-base/context';
 import { productVersion } from '@polyanthus/ground-base/version';
+import { dns1123Subdomain } from '@polyanthus/kube-objects/names';
 import { apiVersionOf } from '@polyanthus/kube-objects/resource';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { runs, type Run, type RunTarget } from '@polyanthus/kube-kinds/own/runbook';
@@ -55,15 +56,23 @@ export async function prepareRun(ctx: Context, clusterClient: KubeClient, option
 /** So that the names of steps and of the Lease, which are longer, are still names. */
 const nameMax = 50;
 
-/** Creates the Run. Throws RunParameterInvalid for a name of more than 50 characters. */
+/** Throws RunParameterInvalid for what cannot be the name of a run. */
+export function checkRunName(name: string): void {
+  const fault = name.length > nameMax ? `it has more than ${nameMax} characters` : dns1123Subdomain(name)[0];
+  if (fault === undefined) return;
+  throw runbookErrors.error('RunParameterInvalid', `a run cannot be called ${JSON.stringify(name)}: ${fault}`, {
+    next: 'Give another name, or none: one is made up then.',
+  });
+}
+
+/** Creates the Run. Throws RunParameterInvalid for what cannot be its name. */
 export async function createRun(
   ctx: Context,
   runsClient: KubeClient,
   key: { readonly namespace: string; readonly name: string },
   spec: Run['spec'],
 ): Promise<Run> {
-  if (key.name.length > nameMax)
-    throw runbookErrors.error('RunParameterInvalid', `run ${key.name}: its name has more than ${nameMax} characters`);
+  checkRunName(key.name);
   const run: Run = { apiVersion: apiVersionOf(runs), kind: runs.kind, metadata: { ...key }, spec };
   return runsClient.create(ctx, runs, run);
 }
