@@ -43,13 +43,14 @@ async function maintain(...argv: readonly string[]): Promise<Run['spec']> {
 it('asks for a command on hosts with files that are found from everywhere', async () => {
   const key = relative(process.cwd(), import.meta.filename);
   const { parameters } = await maintain(
-    '--run=reboot now; echo "$HOME" `id`',
+    '--run=apt-get -y upgrade; echo "$HOME" `id`',
     '--ssh-user=ops',
     `--ssh-key=${key}`,
     `--known-hosts=${import.meta.filename}`,
   );
   expect(parameters).toMatchObject({
-    run: 'reboot now; echo "$HOME" `id`',
+    run: 'apt-get -y upgrade; echo "$HOME" `id`',
+    reboot: false,
     sshUser: 'ops',
     sshKey: import.meta.filename,
     knownHosts: import.meta.filename,
@@ -77,6 +78,24 @@ it('names every node that is not there, and what may have been meant', async () 
 it('completes nodes, and none that stands there already', async () => {
   const complete = maintainCommand(setup()).complete?.['nodes'];
   expect(await complete?.(world.ctx, { io: recordIo(), env: {} }, { options: {}, args: [], rest: [] })).toEqual(['n1']);
+});
+
+it('asks for a reboot, with or without a command', async () => {
+  const { parameters } = await maintain('--reboot', '--reboot-timeout=10m', `--known-hosts=${import.meta.filename}`);
+  expect(parameters).toMatchObject({ reboot: true, rebootTimeout: 600_000 });
+  expect(parameters).not.toHaveProperty('run');
+  expect((await maintain('--run=true', '--reboot', `--known-hosts=${import.meta.filename}`)).parameters).toMatchObject({
+    run: 'true',
+    reboot: true,
+  });
+});
+
+it('refuses a command that reboots its host, and a reboot without the keys of the hosts', async () => {
+  await expect(maintain('--run=apt-get -y upgrade; reboot', `--known-hosts=${import.meta.filename}`)).rejects.toMatchObject({
+    code: 'UsageError',
+    message: expect.stringContaining('--reboot') as string,
+  });
+  await expect(maintain('--reboot')).rejects.toMatchObject({ code: 'UsageError' });
 });
 
 it('refuses a command without the keys of the hosts', async () => {

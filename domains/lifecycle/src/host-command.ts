@@ -3,12 +3,20 @@
  * proven by the exit code that the host has recorded. Undoing stops it if it still runs, and never runs it again.
  */
 import { isIP } from 'node:net';
-import type { Context } from '@polyanthus/ground-base/context';
-import { awaitCommand, claimHost, lookAtCommand, startCommand, stopCommand } from '@polyanthus/engine-hosts/command';
+import { withTimeout, type Context } from '@polyanthus/ground-base/context';
+import { hasCode } from '@polyanthus/ground-base/errors';
+import {
+  awaitCommand,
+  claimHost,
+  lookAtCommand,
+  releaseHost,
+  startCommand,
+  stopCommand,
+} from '@polyanthus/engine-hosts/command';
 import { fenceEpoch, type FencedHost } from '@polyanthus/engine-hosts/protocol';
 import { errorOf, hasSucceeded, sentenceOf, stemOf, type UnitState } from '@polyanthus/engine-hosts/unit';
 import type { ParameterSpec, ParameterValues } from '@polyanthus/engine-runbook/parameters';
-import type { ActionStep, CheckStep, StepScope, Verdict } from '@polyanthus/engine-runbook/runbook';
+import type { ActionStep, CheckStep, RunEnding, StepScope, Verdict } from '@polyanthus/engine-runbook/runbook';
 import type { HostConnection } from '@polyanthus/ground-ssh/connection';
 import { namespaces, type Node } from '@polyanthus/kube-kinds/core';
 import { lifecycleErrors } from './errors.ts';
@@ -40,6 +48,19 @@ export const hostParameters: readonly ParameterSpec[] = [
   { name: 'run', type: 'text', help: 'command for sh on the host of each node, as root' },
   { name: 'runTimeout', type: 'duration', default: 60 * minuteMs, minimum: minuteMs, help: 'how long it may take' },
   {
+    name: 'reboot',
+    type: 'boolean',
+    default: false,
+    help: 'reboot the host of each node, after the command if there is one',
+  },
+  {
+    name: 'rebootTimeout',
+    type: 'duration',
+    default: 30 * minuteMs,
+    minimum: minuteMs,
+    help: 'how long it may take until the node is ready again',
+  },
+  {
     name: 'sshUser',
     type: 'text',
     default: 'root',
@@ -55,7 +76,7 @@ export const hostParameters: readonly ParameterSpec[] = [
 ];
 
 /** What an undo, or a successor, needs although the Node may be gone by then. */
-interface HostBefore {
+export interface HostBefore {
   readonly address: string;
   /** The uid of kube-system: made with the cluster, the same for everyone who asks. */
   readonly cluster: string;
@@ -66,7 +87,8 @@ interface CommandBefore extends HostBefore {
   readonly attempts: number;
 }
 
-async function findHost(ctx: Context, scope: StepScope): Promise<HostBefore> {
+/** The host of the lane's Node. Errors: HostAccessMissing. */
+export async function findHost(ctx: Context, scope: StepScope): Promise<HostBefore> {
   const name = scope.target?.name ?? '';
   const node = (await scope.live()) as Node;
   const address = node.status?.addresses?.find((one) => one.type === 'InternalIP')?.address;
@@ -83,7 +105,8 @@ async function findHost(ctx: Context, scope: StepScope): Promise<HostBefore> {
   return { address, cluster: system.metadata.uid ?? '' };
 }
 
-function hostAt(scope: StepScope, at: HostBefore, open: OpenHost): FencedHost {
+/** It in the hands of this executor. Errors: HostAccessMissing. */
+export function hostAt(scope: StepScope, at: HostBefore, open: OpenHost): FencedHost {
   const { sshUser, sshKey, knownHosts } = scope.parameters;
   const { namespace, run, madeAtMs, epoch } = scope.identity;
   return {
@@ -113,17 +136,34 @@ function verdictOf(host: FencedHost, unit: UnitState, before: CommandBefore): Ve
   return { ok: false, final: 'failed', evidence: errorOf(host.connection.name, unit).message };
 }
 
+/** When a run works on hosts. */
+const onHosts = [{ parameter: 'run' }, { parameter: 'reboot', equals: true }] as const;
+
+/** Why a command does not reboot its host. */
+export const noReboot =
+  'a command that reboots its host ends with exit code 0 before the host goes down, which proves nothing: leave that out of --run (parameter run), and give --reboot (parameter reboot)';
+
+const rebootWords =
+  /^(?:(?:then|do|else|exec|nohup|sudo|-\S+|[{(!])\s*)*(?:\/\S*\/)?(?:systemctl(?:\s+-\S+)*\s+(?:reboot|kexec|soft-reboot)|reboot|shutdown\b.*\s-{1,2}r(?:eboot)?|(?:tel)?init\s+6)(?=\s|[)};]|$)/;
+
+/** Whether a command of a script reboots the host, as people write it; not whether it does so by other means. */
+export function rebootsHost(script: string): boolean {
+  return script.split(/[;&|\n]+/).some((command) => rebootWords.test(command.trim()));
+}
+
 /** Before anything is changed: the host is reached, shows its key, and can do what is needed. */
 export function reachStep(open: OpenHost): CheckStep {
   return {
     id: 'reach',
     kind: 'check',
     title: 'look whether the host of the node can be reached',
-    when: { parameter: 'run' },
+    when: onHosts,
     deadline: minuteMs,
     proof: {
       sentence: 'the host answers over ssh, with its pinned key, as root',
       observe: async (ctx, scope) => {
+        if (rebootsHost(String(scope.parameters['run'] ?? '')))
+          return { ok: false, final: 'failed', evidence: noReboot };
         const host = hostAt(scope, await findHost(ctx, scope), open);
         await lookAtCommand(ctx, host, stem(scope));
         return { ok: true, evidence: `host ${host.connection.name} answers` };
@@ -139,7 +179,8 @@ export function commandStep(open: OpenHost): ActionStep {
     id: commandId,
     kind: 'action',
     title: 'run the command on the host',
-    touches: 'the host of the Node, by a systemd unit with the command of parameter run',
+    touches:
+      'the host of the Node, by a systemd unit with the command of parameter run; at the end of the run the claim on it is given back',
     when: { parameter: 'run' },
     deadline: { parameter: 'runTimeout' },
     attempts: 1,
@@ -165,7 +206,60 @@ export function commandStep(open: OpenHost): ActionStep {
         return { ok: unit.state !== 'running', evidence: textOf(unit) };
       },
     },
+    release: {
+      act: async (ctx, scope, ending) => {
+        const unit = await releaseFrom(ctx, scope, { host: host(scope), stem: stem(scope) }, ending);
+        return verdictOf(host(scope), unit, beforeOf(scope));
+      },
+      otherwise: (scope) => mayStillRun(beforeOf(scope).address, stem(scope)),
+    },
   };
+}
+
+/** Where a host did not answer: what to do there. */
+export function mayStillRun(address: string, own: string): string {
+  return `unit ${own}-* may still run on host ${address} (to end it: systemctl stop '${own}-*' there; or abort the run once more when the host answers)`;
+}
+
+/** systemd kills what does not end within 10 s of being stopped. */
+const stoppedMs = 45_000;
+const stopsMax = 3;
+
+/**
+ * Gives the claim on a host back; where the run is aborted, what its step has running there is stopped first. Errors of the
+ * way for whoever tries again; HostNotFenced when it goes on running. The answer is where the step's unit stands.
+ */
+export async function releaseFrom(
+  ctx: Context,
+  scope: StepScope,
+  at: { readonly host: FencedHost; readonly stem: string },
+  ending: RunEnding,
+): Promise<UnitState> {
+  const { host, stem: own } = at;
+  return scope.effect(`host ${host.connection.name}`, 'give the claim on it back', async () => {
+    // A start of ours that was long on its way may come in between.
+    for (let left = stopsMax; ; left--) {
+      try {
+        return await releaseHost(ctx, host, own);
+      } catch (error) {
+        if (ending === 'ended' || left === 0 || !hasCode(error, 'HostBusy')) throw error;
+        await stopUnit(ctx, host, own);
+      }
+    }
+  });
+}
+
+async function stopUnit(ctx: Context, host: FencedHost, own: string): Promise<void> {
+  const { name } = host.connection;
+  const unit = await stopCommand(ctx, host, own);
+  if (unit.state !== 'running') return;
+  try {
+    await withTimeout(ctx, stoppedMs, 'a stop', (inner) => awaitCommand(inner, host, own, unit));
+  } catch (cause) {
+    if (!hasCode(cause, 'DeadlineExceeded')) throw cause;
+    const because = `unit ${unit.unit} is still running on host ${name}, ${stoppedMs / 1000} s after it was stopped`;
+    throw lifecycleErrors.error('HostNotFenced', because, { cause });
+  }
 }
 
 async function runCommand(ctx: Context, scope: StepScope, host: FencedHost): Promise<void> {

@@ -18,6 +18,7 @@ import { type Node } from '@polyanthus/kube-kinds/core';
 import type { RunTarget } from '@polyanthus/kube-kinds/own/runbook';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import { commandStep, hostParameters, noHosts, reachStep, type OpenHost } from './host-command.ts';
+import { rebootStep } from './host-reboot.ts';
 import { DrainTally } from './drain-mark.ts';
 import { followLife, heartbeat, lifeBefore, lifeSentence, signOfLife } from './sign-of-life.ts';
 import { nodeTargets } from './node-targets.ts';
@@ -212,7 +213,7 @@ const uncordon: ActionStep = {
 };
 
 /** With these the node is in other hands for a while: what its kubelet said before that proves nothing any more. */
-const handsOn = ['run', 'approve'] as const;
+const handsOn = ['run', 'reboot', 'approve'] as const;
 
 const ready: CheckStep = {
   id: 'ready',
@@ -292,7 +293,7 @@ export function nodeMaintenanceOn(open: OpenHost): Runbook {
     id: 'node-maintenance',
     version: '3',
     title: 'Empty nodes for maintenance and take them back',
-    hostsParameter: 'run',
+    hostsParameters: ['run', 'reboot'],
     hostAccess: { keyFile: 'sshKey', knownHostsFile: 'knownHosts', secret: 'sshSecret' },
     parameters,
     targets,
@@ -303,7 +304,7 @@ export function nodeMaintenanceOn(open: OpenHost): Runbook {
         title: 'Maintain',
         lanes: 'each-target',
         window: { parameter: 'window' },
-        steps: [cordon, drain, commandStep(open), handover, uncordon, ready, back],
+        steps: [cordon, drain, commandStep(open), rebootStep(open), handover, uncordon, ready, back],
       },
     ],
   };

@@ -15,10 +15,10 @@ const youngMs = 40_000;
 
 /** What is proven, for the plan in words. */
 export const lifeSentence =
-  'the Node is Ready and its kubelet alive: it has renewed its Lease since; where neither a command nor an approval came between, also by having renewed it after the cordon, or ended an evicted pod, within 40 s';
+  'the Node is Ready and its kubelet alive: it has renewed its Lease since; where no command, reboot or approval came between, also by having renewed it after the cordon, or ended an evicted pod, within 40 s';
 
 /** A renewal as it was found, by which executor and when (its monotonic clock). */
-interface Heartbeat {
+export interface Heartbeat {
   readonly renewed: string;
   readonly epoch: number;
   readonly atMs: number;
@@ -39,8 +39,8 @@ export async function heartbeat(ctx: Context, scope: StepScope): Promise<Heartbe
 
 /** Of this very process, so that its monotonic clock tells: young, and nobody had the node in hand since. */
 function counts(ctx: Context, scope: StepScope, sign: { readonly epoch: number; readonly atMs: number }): boolean {
-  const { run, approve } = scope.parameters;
-  if (run !== undefined || approve === true) return false;
+  const { run, reboot, approve } = scope.parameters;
+  if (run !== undefined || reboot === true || approve === true) return false;
   return sign.epoch === scope.identity.epoch && ctx.clock.monotonic() - sign.atMs <= youngMs;
 }
 

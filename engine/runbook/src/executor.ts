@@ -19,6 +19,7 @@ import { isTouched, type RunEvent, type RunHandle } from './handle.ts';
 import { readParameters } from './parameters.ts';
 import type { Runbook } from './runbook.ts';
 import { findRunbook, unknownStep } from './runbooks.ts';
+import { releaseSteps } from './release.ts';
 import { recordsAfter, runSession, type Outcome } from './session.ts';
 import {
   isSameEdition,
@@ -52,6 +53,8 @@ const retryMs = 2000;
 /** Before the red steps are begun again by policy. */
 const roundMs = 30_000;
 const defaultRounds = 3;
+/** Steps that a message names. */
+const keptMax = 3;
 
 /**
  * Resolves with the run when nothing is left to do or it waits for a request (Failed). Errors: RunbookUnknown,
@@ -229,10 +232,6 @@ async function turnBack(
   await handle.updateRun(ctx, () => ({ direction: 'back', phase: 'Undoing', undoTo: to, ...more }));
 }
 
-function abort(ctx: Context, handle: RunHandle): Promise<Run> {
-  return finish(ctx, handle, 'Aborted', 'aborted by request; what was done stays');
-}
-
 /** Claims stay when the targets are in the middle of something; where nothing was touched, they keep nobody away. */
 async function fail(ctx: Context, handle: RunHandle, message: string): Promise<Run> {
   if (!handle.records.some(isTouched)) await releaseTargets(ctx, handle);
@@ -240,8 +239,25 @@ async function fail(ctx: Context, handle: RunHandle, message: string): Promise<R
 }
 
 async function finish(ctx: Context, handle: RunHandle, phase: RunPhase, message: string): Promise<Run> {
+  const { open, kept } = await releaseSteps(ctx, handle, 'ended');
   await releaseTargets(ctx, handle);
-  return end(ctx, handle, phase, message === '' ? (handle.run.status?.message ?? '') : message);
+  const said = message === '' ? (handle.run.status?.message ?? '') : message;
+  return end(ctx, handle, phase, withKept(said, [...open, ...kept]));
+}
+
+/** Where something may still go on the run is red, and keeps its targets: asked to abort or undo, it is tried again. */
+async function abort(ctx: Context, handle: RunHandle): Promise<Run> {
+  const { open, kept } = await releaseSteps(ctx, handle, 'aborted');
+  if (open.length > 0) return fail(ctx, handle, withKept(`asked to abort, but ${firstOf(open)}`, kept));
+  await releaseTargets(ctx, handle);
+  return end(ctx, handle, 'Aborted', withKept('aborted by request; what was done stays', kept));
+}
+
+const firstOf = (lines: readonly string[]): string => lines.slice(0, keptMax).join('; ');
+
+function withKept(message: string, kept: readonly string[]): string {
+  if (kept.length === 0) return message;
+  return `${message === '' ? '' : `${message}; `}not given back: ${firstOf(kept)}`;
 }
 
 async function end(ctx: Context, handle: RunHandle, phase: RunPhase, message: string): Promise<Run> {

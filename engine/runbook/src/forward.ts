@@ -217,7 +217,7 @@ export async function untilSo(
 }
 
 /** Calls again while the failure is one of the way, until the deadline. */
-async function patiently<T>(ctx: Context, deadlineMs: number, fn: () => Promise<T> | undefined): Promise<T> {
+export async function patiently<T>(ctx: Context, deadlineMs: number, fn: () => Promise<T> | undefined): Promise<T> {
   for (;;) {
     try {
       return (await fn()) as T;

@@ -44,8 +44,10 @@ export function isPlanned(
   parameters: Readonly<Record<string, unknown>>,
 ): boolean {
   if (when === undefined) return true;
-  const value = parameters[when.parameter];
-  return when.equals === undefined ? value !== undefined : value === when.equals;
+  return [when].flat().some(({ parameter, equals }) => {
+    const value = parameters[parameter];
+    return equals === undefined ? value !== undefined : value === equals;
+  });
 }
 
 /** `STEP` or `STEP/TARGET`: how approvals and people name it. */

@@ -92,6 +92,23 @@ export interface UndoDefinition {
   readonly prove: (ctx: Context, scope: StepScope) => Promise<Verdict>;
 }
 
+/** How a run ends: with everything done or undone, or `aborted` in the middle. */
+export type RunEnding = 'ended' | 'aborted';
+
+/** See `ActionStep.release`. */
+export interface ReleaseDefinition {
+  /** Ends what goes on there first when the run is aborted. Called again by successors. The verdict: how the step's work stands. */
+  readonly act: (ctx: Context, scope: StepScope, ending: RunEnding) => Promise<Verdict>;
+  /** For an aborted run where that failed: what may still go on where, and how a person ends it. */
+  readonly otherwise: (scope: StepScope) => string;
+}
+
+/** On a parameter: that it has this value; without `equals`, that it is set at all. */
+export interface ParameterCondition {
+  readonly parameter: string;
+  readonly equals?: boolean | string;
+}
+
 /** Something that only the user may decide. */
 export interface Question {
   readonly id: string;
@@ -104,8 +121,8 @@ export interface Question {
 interface StepBase {
   readonly id: string;
   readonly title: string;
-  /** Planned only when this parameter has this value; without `equals`, when it is set at all. */
-  readonly when?: { readonly parameter: string; readonly equals?: boolean | string };
+  /** Planned only when this is so; of several, when one of them is. */
+  readonly when?: ParameterCondition | readonly ParameterCondition[];
   /** What a rehearsal predicts from. */
   readonly effect?: StepEffect;
 }
@@ -136,6 +153,8 @@ export interface ActionStep extends StepBase {
   readonly question?: Question;
   /** How it is undone, why there is nothing to undo, or that there is no way back from here. */
   readonly undo: UndoDefinition | { readonly nothing: string } | 'point-of-no-return';
+  /** What the step holds outside of the cluster, and gives back when the run ends after the step was begun. */
+  readonly release?: ReleaseDefinition;
 }
 
 /** A step that only looks, until it is so or the deadline has passed. */
@@ -178,16 +197,16 @@ export interface Runbook {
   readonly parameters: readonly ParameterSpec[];
   /** What the run works on; errors for what is not there. Stored in the Run. */
   readonly targets: (ctx: Context, client: KubeClient, parameters: ParameterValues) => Promise<readonly RunTarget[]>;
-  /** With a value for this parameter a run needs a way to hosts, which not every executor has. */
-  readonly hostsParameter?: string;
+  /** With one of these parameters set (and not false) a run needs a way to hosts, which not every executor has. */
+  readonly hostsParameters?: readonly string[];
   /** Parameters that say how hosts are reached: files where the run is carried out, or a Secret for an executor elsewhere. */
   readonly hostAccess?: { readonly keyFile: string; readonly knownHostsFile: string; readonly secret: string };
   readonly stages: readonly Stage[];
 }
 
 /** Whether only an executor with a way to hosts can carry it out. */
-export function needsHosts({ hostsParameter }: Runbook, parameters: Readonly<Record<string, unknown>>): boolean {
-  return hostsParameter !== undefined && parameters[hostsParameter] !== undefined;
+export function needsHosts({ hostsParameters = [] }: Runbook, parameters: Readonly<Record<string, unknown>>): boolean {
+  return hostsParameters.some((name) => parameters[name] !== undefined && parameters[name] !== false);
 }
 
 /** Whether undoing it is an action. */
@@ -216,7 +235,7 @@ export function defectsOf(runbook: Runbook): readonly string[] {
   const used = [
     ...runbook.stages.map((stage) => stage.window),
     ...steps.map(timeOf),
-    ...steps.map((step) => step.when),
+    ...steps.flatMap((step) => step.when ?? []),
     ...questions,
   ].flatMap((one) => (typeof one === 'object' ? [one.parameter] : []));
   return [
