@@ -33,7 +33,7 @@ function casesOf({ inside, boundaries }: Reference): readonly string[] {
     return `${random.float() < 0.5 ? 'before' : 'after'} ${at} #${index}`;
   });
   const count = Math.ceil(boundaries / stride);
-  return [...seeded, ...Array.from({ length: count }, (_one, index) => `boundary ${index * stride}`)];
+  return [...Array.from({ length: count }, (_one, index) => `boundary ${index * stride}`), ...seeded];
 }
 
 function fateOf(id: string): Fate {
@@ -73,6 +73,13 @@ function tableOf({ reference: alone, results, total, sources }: SoakState<Refere
       of.reduce((sum, one) => sum + one.refused, 0),
     ].join(' | ')} |`;
   };
+  const rows = (
+    [
+      ['nobody', [alone]],
+      ['at boundaries', at('boundary')],
+      ['at seeded points', at('point')],
+    ] as const
+  ).flatMap(([name, of]) => (of.length === 0 ? [] : [row(name, of)]));
   const { size, window } = subject;
   const found = [['nobody killed', alone] as const, ...results].flatMap(([id, one]) =>
     one.defects.map((text) => `- ${id}: ${text}`),
@@ -93,9 +100,7 @@ server. Ready pods and cordoned nodes are counted at each of their states, whoev
 
 | killed | runs | kills that struck | inside an action | not sound | actions without an intent | budget violated | fewest pods ready | most nodes out at once | evictions that the budget refused (all were waited for) |
 |---|---|---|---|---|---|---|---|---|---|
-${row('nobody', [alone])}
-${row('at seeded points', at('point'))}
-${row('at boundaries', at('boundary'))}
+${rows.join('\n')}
 ${found.join('\n')}`.trimEnd();
 }
 
