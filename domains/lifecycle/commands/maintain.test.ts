@@ -91,7 +91,9 @@ it('asks for a reboot, with or without a command', async () => {
 });
 
 it('refuses a command that reboots its host, and a reboot without the keys of the hosts', async () => {
-  await expect(maintain('--run=apt-get -y upgrade; reboot', `--known-hosts=${import.meta.filename}`)).rejects.toMatchObject({
+  await expect(
+    maintain('--run=apt-get -y upgrade; reboot', `--known-hosts=${import.meta.filename}`),
+  ).rejects.toMatchObject({
     code: 'UsageError',
     message: expect.stringContaining('--reboot') as string,
   });

@@ -60,7 +60,10 @@ function hostParametersOf(input: CommandInput): Readonly<Record<string, unknown>
 function refuseUnused(input: CommandInput): Readonly<Record<string, unknown>> {
   const unused = ['ssh-key', 'known-hosts', 'ssh-secret'].find((name) => text(input, name) !== undefined);
   if (unused === undefined) return {};
-  throw cliErrors.error('UsageError', `--${unused} is of use with --run or --reboot only: without them no host is reached`);
+  throw cliErrors.error(
+    'UsageError',
+    `--${unused} is of use with --run or --reboot only: without them no host is reached`,
+  );
 }
 
 /** A file that is not there is better found out now than at the first node. */
