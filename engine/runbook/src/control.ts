@@ -9,6 +9,8 @@ import { isApproved } from './questions.ts';
 /** Between two looks at the run. */
 export const controlMs = 2000;
 const waitingMax = 20;
+const notesMax = 3;
+const noteMax = 300;
 
 /** What ends a session before its steps do. */
 export type Request = 'abort' | 'undo';
@@ -21,6 +23,8 @@ export class Control {
   readonly ctx: Context;
   readonly #waiting = new Set<string>();
   #active = 0;
+  /** What the run's message says of steps under way. */
+  #noted = '';
   request: Request | undefined;
   /** A step is red: nothing new is begun. */
   halted = false;
@@ -49,6 +53,7 @@ export class Control {
       await loop;
     }
     if (failure !== undefined) throw failure;
+    if (this.#noted !== '') await this.#handle.updateRun(ctx, () => ({ message: '' }));
   }
 
   /** Before each step: waits while paused; false when nothing more may be begun. */
@@ -102,6 +107,9 @@ export class Control {
   async summarize(ctx: Context): Promise<void> {
     const { records, questions } = this.#handle;
     const waiting = [...this.#waiting, ...questions].sort();
+    const noted = notesOf(records);
+    const told = noted === this.#noted ? {} : { message: noted };
+    this.#noted = noted;
     await this.#handle.updateRun(ctx, (status) => {
       const paused = this.#handle.run.spec.paused === true && this.#active === 0;
       const phase: RunPhase =
@@ -112,9 +120,16 @@ export class Control {
             : this.#active <= questions.size && waiting.length > 0
               ? 'Waiting'
               : 'Running';
-      return { phase, steps: countOf(records), waitingFor: waiting.slice(0, waitingMax) };
+      return { phase, steps: countOf(records), waitingFor: waiting.slice(0, waitingMax), ...told };
     });
   }
+}
+
+/** Why steps under way do not end: the first few, for those who look on. */
+function notesOf(records: readonly StepRecord[]): string {
+  const open = records.filter((record) => record.noted !== undefined && stateOf(record) === 'Intended');
+  const lines = open.slice(0, notesMax).map((record) => `${stepKey(record)}: ${record.noted?.slice(0, noteMax) ?? ''}`);
+  return `${lines.join('; ')}${open.length > notesMax ? `; and ${open.length - notesMax} more` : ''}`;
 }
 
 /** How many steps stand where. */

@@ -14,7 +14,7 @@ import { kubeTime } from '@polyanthus/kube-runtime/times';
 import { beyondReturn } from './backward.ts';
 import { claimTargets, releaseTargets } from './claims.ts';
 import { countOf } from './control.ts';
-import { isTransient, textOf } from './failures.ts';
+import { isTransient, redText } from './failures.ts';
 import { isTouched, type RunEvent, type RunHandle } from './handle.ts';
 import { readParameters } from './parameters.ts';
 import type { Runbook } from './runbook.ts';
@@ -110,7 +110,7 @@ async function lead(ctx: Context, options: ExecutorOptions): Promise<Run> {
     await claimTargets(ctx, handle);
   } catch (error) {
     if (!hasCode(error, 'TargetClaimed')) throw error;
-    return refusedByClaim(ctx, handle, textOf(error));
+    return refusedByClaim(ctx, handle, redText(error));
   }
   await serveResume(ctx, handle);
   return drive(ctx, handle, run.status?.phase);

@@ -35,6 +35,8 @@ type StepStatus = NonNullable<RunStep['status']>;
 /** A planned step and its object as it was last seen or written. */
 export interface StepRecord extends PlannedStep {
   object: RunStep;
+  /** What the action under way said last: why it waits, mostly. */
+  noted?: string;
   /** What the action under way leaves as its mark, not yet stored. */
   left?: unknown;
 }

@@ -31,7 +31,10 @@ export function scopeOf(ctx: Context, handle: RunHandle, record: StepRecord, mar
     kept: () => record.object.status?.kept,
     keep: (value) => handle.store(ctx, record, { kept: value }),
     effect,
-    note: (message) => handle.emit(ctx, 'note', { record, message }),
+    note: (message) => {
+      record.noted = message;
+      handle.emit(ctx, 'note', { record, message });
+    },
     leave: (left) => void (record.left = left),
     ask: (why) => ask(ctx, handle, record, why),
     beforeOf: (step) => inLane(step)?.object.status?.before,
