@@ -75,6 +75,9 @@ export async function ownersDown(
     .map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`);
 }
 
+/** Namespaces that are watched at once, by each lane: of more, nothing is followed, and only looks at intervals tell. */
+const followedMax = 8;
+
 /** Calls `wake` for each pod of theirs that is ready. */
 export function followOwners(
   ctx: Context,
@@ -83,7 +86,9 @@ export function followOwners(
   wake: () => void,
 ): Following {
   const uids = new Set(owners.map((owner) => owner.uid));
-  const followings = [...new Set(owners.map((owner) => owner.namespace))].map((namespace) =>
+  const namespaces = new Set(owners.map((owner) => owner.namespace));
+  if (namespaces.size > followedMax) return { alive: () => false, stop: () => undefined };
+  const followings = [...namespaces].map((namespace) =>
     follow(
       ctx,
       (inner) => client.watch(inner, pods, { namespace }),

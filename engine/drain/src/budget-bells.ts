@@ -12,6 +12,9 @@ interface Waiting {
   readonly bell: Bell;
 }
 
+/** Namespaces that are watched at once; pods of others wait as long as they were asked to. */
+const followedMax = 8;
+
 /** See the file's header. Where budgets may not be watched, waits are as long as they were asked for. */
 export class BudgetBells {
   readonly #ctx: Context;
@@ -43,7 +46,8 @@ export class BudgetBells {
   }
 
   #follow(namespace: string): void {
-    if (this.#followings.get(namespace)?.alive() === true) return;
+    const known = this.#followings.get(namespace);
+    if (known?.alive() === true || (known === undefined && this.#followings.size >= followedMax)) return;
     const following = follow(
       this.#ctx,
       (inner) => this.#client.watch(inner, podDisruptionBudgets, { namespace }),
