@@ -65,7 +65,7 @@ const file = (): string => {
 
 it('goes on where it was ended, does nothing twice, and tells how far it is', async () => {
   const first = start('6', '--workers', '2');
-  // Both processes hang in their second half: all before is done.
+  // Both processes hang in their second half: all before is done. Whatever is said after that brings one more SIGINT.
   const said = await outputOf(
     first,
     (text) => text.split('hangs').length === 3 && !first.killed && first.kill('SIGINT'),

@@ -140,8 +140,8 @@ interface Share {
 /** To the end of what is left, or until Ctrl-C or the end of a process: then no other goes on either. */
 async function shareOut(share: Share, workers: number): Promise<void> {
   const stop = new AbortController();
-  const interrupt = (): void => stop.abort(new Error('interrupted'));
-  process.once('SIGINT', interrupt);
+  // To the end: terminals, npm and timeout send it more than once.
+  process.on('SIGINT', () => stop.abort(new Error('interrupted')));
   const left = [...share.left];
   const told = teller(share);
   const work = async (): Promise<void> => {
@@ -159,7 +159,6 @@ async function shareOut(share: Share, workers: number): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: Math.min(workers, left.length) }, work));
-  process.removeListener('SIGINT', interrupt);
   if (stop.signal.aborted) share.say(`ended early (${String(stop.signal.reason)}): the same command goes on from here`);
 }
 
