@@ -45,21 +45,34 @@ const runbook = randomRunbook([
 ]);
 const stepsPerTarget = runbook.stages.reduce((sum, stage) => sum + stage.steps.length, 0);
 
-const counts = new Map<string, { requests: number; bytes: number }>();
+const counts = new Map<string, { requests: number; bytes: number; received: number }>();
 const isOwn = (url: string): boolean => url.includes('/runbook.polyanthus.dev/') || url.includes('/leases');
-function count({ method, url, body }: HttpRequest): void {
+function count({ method, url, body }: HttpRequest): { received: number } {
   const kind = method === 'GET' ? 'read' : 'write';
   const whose = isOwn(url) ? 'of the run itself' : 'on targets';
-  const known = counts.get(`${kind} ${whose}`) ?? { requests: 0, bytes: 0 };
+  const known = counts.get(`${kind} ${whose}`) ?? { requests: 0, bytes: 0, received: 0 };
   known.requests += 1;
   known.bytes += body instanceof Uint8Array ? body.length : 0;
   counts.set(`${kind} ${whose}`, known);
+  return known;
+}
+async function* counted(body: AsyncIterable<Uint8Array>, into: { received: number }): AsyncIterable<Uint8Array> {
+  for await (const piece of body) {
+    into.received += piece.length;
+    yield piece;
+  }
 }
 const transport: Transport = {
   ...cluster.transport,
-  request: (inner, request) => {
-    count(request);
-    return cluster.transport.request(inner, request);
+  request: async (inner, request) => {
+    const into = count(request);
+    const answer = await cluster.transport.request(inner, request);
+    if (answer.body === null) return answer;
+    if (answer.body instanceof Uint8Array) {
+      into.received += answer.body.length;
+      return answer;
+    }
+    return { ...answer, body: counted(answer.body, into) };
   },
 };
 const client = createClient(transport);
@@ -88,11 +101,11 @@ stdout.write(
   [
     `${targets} targets, ${steps} steps, window ${window}: ${run.status?.phase ?? ''} in ${seconds.toFixed(1)} s, ${(steps / seconds).toFixed(0)} steps a second (${(((cpu.user + cpu.system) / 1e6 / steps) * 1000).toFixed(2)} ms of CPU a step, server included)`,
     `taken after ${((taken - began) / 1000).toFixed(2)} s`,
-    '| | requests | a step | MB sent | bytes each |',
-    '|---|---|---|---|---|',
+    '| | requests | a step | MB sent | bytes each | MB received | bytes each |',
+    '|---|---|---|---|---|---|---|',
     ...[...counts].map(
-      ([name, { requests, bytes }]) =>
-        `| ${name} | ${requests} | ${(requests / steps).toFixed(2)} | ${(bytes / 1e6).toFixed(1)} | ${Math.round(bytes / requests)} |`,
+      ([name, { requests, bytes, received }]) =>
+        `| ${name} | ${requests} | ${(requests / steps).toFixed(2)} | ${(bytes / 1e6).toFixed(1)} | ${Math.round(bytes / requests)} | ${(received / 1e6).toFixed(1)} | ${Math.round(received / requests)} |`,
     ),
     '',
   ].join('\n'),

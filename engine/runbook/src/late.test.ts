@@ -121,6 +121,34 @@ it('is not sent when the look at the run before it was so long on its way that a
   expect(looks).toBe(2);
 });
 
+it('is preceded by a look that reads the run whole only when it is no longer the known one', async () => {
+  await prepare();
+  const { client, ctx } = world;
+  const { status: _none, ...run } = await client.get(ctx, runs, key);
+  const stamped = await client.update(ctx, runs, { ...run, status: { epoch: 1 } }, { subresource: 'status' });
+  let whole = 0;
+  const get: typeof client.get = (inner, type, at) => {
+    whole += 1;
+    return client.get(inner, type, at);
+  };
+  const options = { runsClient: { ...client, get }, clusterClient: client, runbook, parameters: {} };
+  const handle = new RunHandle(stamped, options);
+  await handle.guard(ctx);
+  await handle.guard(ctx);
+  expect(whole).toBe(0);
+  await requestOf(ctx, client, key, { kind: 'pause' });
+  expect((await handle.guard(ctx)).spec.paused).toBe(true);
+  await handle.guard(ctx);
+  expect(whole).toBe(1);
+  const live = await client.get(ctx, runs, key);
+  await client.update(ctx, runs, { ...live, status: { epoch: 2 } }, { subresource: 'status' });
+  await expect(handle.guard(ctx)).rejects.toMatchObject({ code: 'RunTakenOver' });
+  // One of the same name, with the same epoch.
+  await client.delete(ctx, runs, key);
+  await client.create(ctx, runs, { ...stamped, metadata: { ...key } });
+  await expect(handle.guard(ctx)).rejects.toMatchObject({ code: 'RunTakenOver' });
+});
+
 it('ends in mid-step when the lease is another executor’s, and goes on when that one is gone', async () => {
   await prepare();
   let taken = false;

@@ -395,4 +395,42 @@ describe.skipIf(whyNot !== undefined)(`attacks${skipped}`, () => {
     });
     note('a replayed enrolment token', 403, replay.err, line);
   });
+
+  it('the hub works for nobody on a member that is not theirs, nor with a key that they may not read', async () => {
+    await fleet.fleet('bindings', 'create', 'max', '--membership=new', '--user=max', '--role=admin');
+    const max = await fleet.userByCsr('max');
+    const rule = ['--resource=runs.runbook.polyanthus.dev,runhandovers.runbook.polyanthus.dev', '-n', 'default'];
+    await fleet.admin(undefined, ['create', 'role', 'runs', '--verb=create,get,update', ...rule]);
+    await fleet.admin(undefined, ['create', 'rolebinding', 'runs', '--role=runs', '--user=max', '-n', 'default']);
+    const literals = ['--from-literal=ssh-privatekey=k', '--from-literal=known_hosts=h'];
+    const type = '--type=kubernetes.io/ssh-auth';
+    await fleet.admin(undefined, ['create', 'secret', 'generic', 'hosts', '-n', 'default', type, ...literals]);
+    const path = '/apis/runbook.polyanthus.dev/v1/namespaces/default/runhandovers';
+    const handOver = async (name: string, spec: object, method = 'POST', resourceVersion?: string) => {
+      const agent = agentOf();
+      const metadata = { name, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
+      const body = { apiVersion: 'runbook.polyanthus.dev/v1', kind: 'RunHandover', metadata };
+      const answer = await ask(fleet, max, method === 'POST' ? path : `${path}/${name}`, {
+        method,
+        headers: { 'content-type': 'application/json', 'user-agent': agent },
+        body: JSON.stringify({ ...body, spec: { run: 'uid', digest: 'digest', ...spec } }),
+      });
+      return { answer, line: await lineOf((one) => one.userAgent === agent) };
+    };
+    const [mine, foreign] = [{ membership: 'new' }, { membership: 'old' }];
+    const allowed = await until(soonMs, async () => {
+      const tried = await handOver('mine', mine);
+      return tried.answer.status === 201 && tried;
+    });
+    const { resourceVersion } = (JSON.parse(allowed.answer.body) as { metadata: { resourceVersion: string } }).metadata;
+    for (const [attack, tried] of [
+      ["a handover of a run on another's member", await handOver('theirs', foreign)],
+      ["an own handover, changed to another's member", await handOver('mine', foreign, 'PUT', resourceVersion)],
+      ['a handover with a Secret that its writer may not read', await handOver('key', { ...mine, sshSecret: 'hosts' })],
+    ] as const) {
+      expect({ attack, status: tried.answer.status }).toEqual({ attack, status: 403 });
+      expect(tried.answer.body).toMatch(/spec\.(?:membership|sshSecret)/);
+      note(attack, 403, tried.answer.body, tried.line);
+    }
+  });
 });
