@@ -314,7 +314,9 @@ describe('nobody has the hub use a key that is not theirs', () => {
 
   it('by files of the hub', async () => {
     await secret('own');
-    await maintain('r1', [work, '--ssh-secret=own', '--ssh-key=/etc/hub/key', '--known-hosts=/etc/hub/known']);
+    const ofTheHub = join(folder, 'of-the-hub');
+    writeFileSync(ofTheHub, 'another key');
+    await maintain('r1', [work, '--ssh-secret=own', `--ssh-key=${ofTheHub}`, `--known-hosts=${ofTheHub}`]);
     startExecutor();
     await ended('r1');
     expect(seen.map(({ held }) => held)).toEqual([[privateKey, knownHosts]]);
