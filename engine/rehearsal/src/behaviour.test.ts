@@ -36,6 +36,29 @@ const runStep = (
   };
 };
 
+describe('pods that find no node', () => {
+  const full = (spec: Readonly<Record<string, unknown>>): ClusterFixture => ({
+    nodes: [1, 2, 3].map((at) => ({ name: `n${at}`, cpu: '1' })),
+    workloads: [
+      { name: 'web', on: ['n1'], cpu: '700m', spec },
+      { name: 'batch', on: ['n2', 'n3'], cpu: '700m', spec: { priority: -1 } },
+    ],
+  });
+  const unknownsOf = (spec: Readonly<Record<string, unknown>>) =>
+    rehearseFixture(full(spec), { nodes: ['n1'] }).unknowns;
+
+  it('and may drive out others are unknown: whom kube-scheduler takes is not modelled', () => {
+    expect(unknownsOf({ priority: 1000 })).toEqual([
+      expect.objectContaining({ subject: 'pods of Deployment web', why: expect.stringContaining('priority 1000') }),
+    ]);
+  });
+
+  it('just wait where they drive out nobody', () => {
+    expect(unknownsOf({ priority: -1 })).toEqual([]);
+    expect(unknownsOf({ priority: 1000, preemptionPolicy: 'Never' })).toEqual([]);
+  });
+});
+
 describe('times', () => {
   it('are defaults with little confidence until runs were seen, then those of the same step, best of the same target', () => {
     const cordon = (times: LearntTimes, node: string) =>

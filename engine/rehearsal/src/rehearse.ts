@@ -16,7 +16,7 @@ import { PlanRun } from './plan/plan-run.ts';
 import { verdictOf, type PredictedStep, type Prediction } from './prediction.ts';
 import { seconds } from './seconds.ts';
 import { defaultTimes, type LearntTimes } from './times.ts';
-import { admissionUnknowns, podUnknowns, unreadUnknowns } from './unknowns.ts';
+import { admissionUnknowns, lowestPriority, podUnknowns, preemptionUnknowns, unreadUnknowns } from './unknowns.ts';
 
 /** What is rehearsed. */
 export interface RehearsalInput {
@@ -53,7 +53,8 @@ export function rehearse(input: RehearsalInput): Rehearsed {
   const stages = input.stages ?? planOf(runbook, parameters, targets);
   const moving = new Set(targets.filter((one) => one.kind === 'Node').map((one) => one.name));
   // Before anything moves.
-  const unknowns = [
+  const lowest = lowestPriority(cluster);
+  const before = [
     ...unreadUnknowns(snapshot, targetMinor !== undefined),
     ...(probed?.unknowns ?? admissionUnknowns(snapshot)),
     ...podUnknowns(cluster, moving),
@@ -64,6 +65,7 @@ export function rehearse(input: RehearsalInput): Rehearsed {
   let endMs = 0;
   plan.start(stages, () => (endMs = loop.nowMs));
   loop.run();
+  const unknowns = [...before, ...preemptionUnknowns(journal.homeless, lowest)];
   const findings = [
     ...(probed?.findings ?? []),
     ...journal.all(loop.nowMs),

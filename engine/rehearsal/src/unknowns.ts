@@ -5,6 +5,8 @@ import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import type { Unknown } from './finding.ts';
 import type { Cluster } from './model/cluster.ts';
 import { objectsOf } from './model/objects.ts';
+import type { PodState } from './model/pod.ts';
+import { priorityOf } from '@polyanthus/kube-sim/scheduler/preemption';
 
 /** Kinds that a prediction rests on. */
 const needed: ReadonlySet<string> = new Set([
@@ -90,5 +92,28 @@ export function podUnknowns(cluster: Cluster, moving: ReadonlySet<string>): read
           next: 'Make sure that another node has such a device free.',
         });
     }
+  return [...found.values()];
+}
+
+/** The lowest priority of the pods that are placed; Infinity where there are none. */
+export function lowestPriority({ nodes }: Cluster): number {
+  let lowest = Infinity;
+  for (const node of nodes) for (const { object } of node.pods) lowest = Math.min(lowest, priorityOf(object));
+  return lowest;
+}
+
+/** Pods that wait for a node, and for which kube-scheduler may drive out others: whom, and what becomes of them, is not modelled. */
+export function preemptionUnknowns(waiting: Iterable<PodState>, lowest: number): readonly Unknown[] {
+  const found = new Map<string, Unknown>();
+  for (const { object, workload, key } of waiting) {
+    if (priorityOf(object) <= lowest || object.spec['preemptionPolicy'] === 'Never') continue;
+    const subject =
+      workload === undefined ? `pod ${key}` : `pods of ${workload.facts.shown.kind} ${workload.facts.shown.name}`;
+    found.set(subject, {
+      subject,
+      why: `they find no node, and with priority ${priorityOf(object)} kube-scheduler may drive out pods of lower priority for them, which is not modelled`,
+      next: 'Add room for them, take fewer nodes at once, or expect that pods of lower priority go down.',
+    });
+  }
   return [...found.values()];
 }

@@ -13,12 +13,16 @@ import {
   type Pod,
   type PodSpec,
 } from '@polyanthus/kube-kinds/core';
+import { resourceType } from '@polyanthus/kube-objects/resource';
 import { parseKubeTime } from '@polyanthus/kube-runtime/times';
 import { createSeededRandom } from '@polyanthus/ground-testing/seeded-random';
 import { createTestClock, type TestClock } from '@polyanthus/kube-runtime/testing';
 import { startTestCluster, type TestCluster } from '@polyanthus/kube-server/testing';
 import type { SimNode } from './node/node.ts';
+import { nominatedNode } from './scheduler/preemption.ts';
 import { startSimulation, type Simulation, type SimulationOptions } from './simulation.ts';
+
+const priorityClasses = resourceType('scheduling.k8s.io', 'v1', 'priorityclasses', 'PriorityClass', false);
 
 let clock: TestClock;
 let server: TestCluster;
@@ -250,6 +254,47 @@ describe('the simulated scheduler', () => {
     );
     await client.delete(server.ctx, pods, { namespace: 'default', name: 'a' });
     await clock.until(async () => isReady(await get('c')), 'c to run', 60_000);
+  });
+
+  it('drives out pods of lower priority for one that matters more, and keeps their room for it', async () => {
+    const small = { cpu: '2', memory: '4Gi', pods: '10' };
+    await simulate([{ name: 'n1', capacity: small }], {
+      behaviours: [{ startDelayMs: 100, readyDelayMs: 100, shutdownMs: 5000 }],
+    });
+    for (const [name, preemptionPolicy] of [
+      ['high', 'PreemptLowerPriority'],
+      ['polite', 'Never'],
+    ] as const)
+      await client.create(server.ctx, priorityClasses, {
+        apiVersion: 'scheduling.k8s.io/v1',
+        kind: 'PriorityClass',
+        metadata: { name },
+        ...({ value: 1000, preemptionPolicy } as object),
+      });
+    const wants = (cpu: string, spec: Partial<PodSpec> = {}): Partial<PodSpec> => ({
+      containers: [{ name: 'c', image: 'app', resources: { requests: { cpu } } }],
+      terminationGracePeriodSeconds: 30,
+      ...spec,
+    });
+    for (const name of ['low-1', 'low-2']) await create(name, wants('1'));
+    await clock.until(async () => isReady(await get('low-1')) && isReady(await get('low-2')), 'the first two');
+    await create('polite', wants('2', { priorityClassName: 'polite' }));
+    const waits = (name: string) => async (): Promise<boolean> =>
+      (await get(name)).status?.conditions?.some(({ reason }) => reason === 'Unschedulable') ?? false;
+    await clock.until(waits('polite'), 'the polite one to wait');
+    expect((await get('low-1')).metadata.deletionTimestamp).toBeUndefined();
+    await client.delete(server.ctx, pods, { namespace: 'default', name: 'polite' });
+    await create('high', wants('2', { priorityClassName: 'high' }));
+    await clock.until(async () => nominatedNode(await get('high')) === 'n1', 'the promise');
+    expect((await get('low-1')).status?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'DisruptionTarget', reason: 'PreemptionByScheduler' }),
+    );
+    // One of no importance comes meanwhile: the room that gets free is not for it.
+    await create('late', wants('1'));
+    await clock.until(async () => isReady(await get('high')), 'the one that matters');
+    expect((await get('late')).spec.nodeName).toBeUndefined();
+    const said = (await client.list(server.ctx, events, { namespace: 'default' })).items;
+    expect(said.filter(({ reason }) => reason === 'Preempted')).toHaveLength(2);
   });
 
   it('leaves cordoned nodes alone and uses them again', async () => {

@@ -5,6 +5,7 @@ import { MetricsRegistry } from '@polyanthus/ground-base/metrics';
 import type { Random } from '@polyanthus/ground-base/random';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { namespaces, nodes, pods, type Pod } from '@polyanthus/kube-kinds/core';
+import { podDisruptionBudgets } from '@polyanthus/kube-kinds/disruption';
 import { runController } from '@polyanthus/kube-runtime/controller';
 import { createEventRecorder } from '@polyanthus/kube-runtime/events';
 import { createInformers } from '@polyanthus/kube-runtime/informers';
@@ -127,6 +128,7 @@ async function runScheduler({ ctx, options, metrics, informers }: Part): Promise
   const podCache = informers.of(pods);
   const nodeCache = informers.of(nodes);
   const namespaceCache = informers.of(namespaces);
+  const budgetCache = informers.of(podDisruptionBudgets);
   const queue = new WorkQueue({ name: 'sim-scheduler', clock: ctx.clock, metrics });
   const recorder = createEventRecorder({ client: options.client, clock: ctx.clock, component: schedulerName, metrics });
   const scheduler = new Scheduler({
@@ -134,6 +136,7 @@ async function runScheduler({ ctx, options, metrics, informers }: Part): Promise
     podCache,
     nodeCache,
     namespaceCache,
+    budgetCache,
     queue,
     recorder,
   });
@@ -144,7 +147,7 @@ async function runScheduler({ ctx, options, metrics, informers }: Part): Promise
       queue,
       metrics,
       workers: 1,
-      informers: [podCache, nodeCache, namespaceCache],
+      informers: [podCache, nodeCache, namespaceCache, budgetCache],
       reconcile: (inner, key) => scheduler.reconcile(inner, key),
     }),
     recorder.run(ctx),

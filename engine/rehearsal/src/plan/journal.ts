@@ -41,6 +41,8 @@ const codes: Readonly<Record<GivenUp, FindingCode>> = {
 /** See the file's header. */
 export class Journal {
   readonly findings: Finding[] = [];
+  /** Pods that had to wait for a node. */
+  readonly homeless = new Set<PodState>();
   readonly #outages = new Map<Workload, Outage>();
   readonly #pending = new Map<Workload | string, Pending>();
   readonly #waits = new Map<BudgetState, Wait>();
@@ -71,6 +73,7 @@ export class Journal {
 
   /** A pod found no node. */
   unplaced(pod: PodState, reasons: Reasons, nowMs: number): void {
+    this.homeless.add(pod);
     const key = pod.workload ?? pod.key;
     const known = this.#pending.get(key);
     const entry = known ?? { pods: new Set<string>(), firstMs: nowMs, reasons, waiting: 0, lastMs: nowMs };

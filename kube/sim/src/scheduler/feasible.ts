@@ -26,9 +26,19 @@ export interface NodeVerdict {
 
 /** Judges every node; the rules stop at the first that fails, in kube-scheduler's order. */
 export function judgeNodes(pod: Pod, view: ClusterView): readonly NodeVerdict[] {
+  return view.nodes.map(judgeOf(pod, view));
+}
+
+/** Judges one node of the view. */
+export function judgeNode(pod: Pod, node: Node, view: ClusterView): NodeVerdict {
+  return judgeOf(pod, view)(node);
+}
+
+/** What concerns all nodes is worked out once. */
+function judgeOf(pod: Pod, view: ClusterView): (node: Node) => NodeVerdict {
   const requests = podRequests(pod);
   const rules = neighbourRules(pod, view);
-  return view.nodes.map((node) => {
+  return (node) => {
     const name = node.metadata.name ?? '';
     const used = view.used(name);
     const checks = [
@@ -46,7 +56,7 @@ export function judgeNodes(pod: Pod, view: ClusterView): readonly NodeVerdict[] 
       crowding: fits ? rules.crowding(node) : 0,
       load: fits ? load(requests, node, used) : 0,
     };
-  });
+  };
 }
 
 /** The best of those that fit; undefined when none does. */
