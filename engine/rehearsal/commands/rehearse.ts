@@ -85,7 +85,7 @@ async function rehearseAndPrint(
   const runbook = findRunbook(setup.runbooks, argument(input, 0));
   const parameters = valuesOf(runbook, texts(input, 'parameter'));
   const targetMinor = targetMinorOf(text(input, 'target-version'));
-  const ground = await groundOf(ctx, setup, runbook, input, environment);
+  const ground = await groundOf(ctx, setup, { runbook, parameters }, input, environment);
   const { snapshot, times } = ground;
   const targets = await runbook.targets(ctx, snapshotClient(snapshot), parameters);
   const probed = await ground.probe(new Set(targets.filter((one) => one.kind === 'Node').map((one) => one.name)));
@@ -117,7 +117,7 @@ function targetMinorOf(version: string | undefined): number | undefined {
 async function groundOf(
   ctx: Context,
   setup: RunbookSetup,
-  runbook: Runbook,
+  what: { readonly runbook: Runbook; readonly parameters: ParameterValues },
   input: CommandInput,
   environment: CommandEnvironment,
 ): Promise<Ground> {
@@ -130,7 +130,7 @@ async function groundOf(
     };
   const place = await setup.open(ctx, input, environment);
   const client = harmless(await place.clusterClient(ctx, place.membership));
-  const at = { namespace: place.namespace, runbook: runbook.id, membership: place.membership };
+  const at = { ...what, namespace: place.namespace, membership: place.membership };
   const snapshot = await takeSnapshot(ctx, client, { source: place.membership ?? 'the cluster' });
   return {
     snapshot,

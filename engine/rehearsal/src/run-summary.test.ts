@@ -2,9 +2,10 @@ import type { DrainMark } from '@polyanthus/engine-runbook/effects';
 import type { Run, RunStep } from '@polyanthus/kube-kinds/own/runbook';
 import { describe, expect, it } from 'vitest';
 import { compareRun, comparisonMarkdown } from './compare.ts';
+import { unlikeSteps } from './hands.ts';
 import type { Prediction } from './prediction.ts';
 import { planDifferences, planDigestOf, predictedBy, summaryBytesMax, summaryOf } from './run-summary.ts';
-import { rehearseFixture, type ClusterFixture } from './testing.ts';
+import { maintenance, rehearseFixture, type ClusterFixture } from './testing.ts';
 import { predictionText } from './text.ts';
 import { LearntTimes } from './times.ts';
 
@@ -172,6 +173,21 @@ describe('the sign of life of a kubelet', () => {
     expect(readyMs({ nodes: ['n1'] })).toBe(500);
     expect(readyMs({ nodes: ['n2'] })).toBe(10_000);
     expect(readyMs({ nodes: ['n1'], approve: true })).toBe(10_000);
+  });
+
+  it('is learnt of runs alone that waited for the same', () => {
+    const prediction = rehearseFixture(clusterOf(names(2)), { nodes: ['n1'] });
+    const run = runOf(prediction);
+    const unlike = (parameters: Readonly<Record<string, unknown>>, digest = prediction.digest): readonly string[] => [
+      ...unlikeSteps(maintenance, digest, parameters, run),
+    ];
+    expect(unlike(prediction.parameters)).toEqual([]);
+    expect(unlike({ ...prediction.parameters, approve: true })).toEqual(['ready']);
+    expect(unlike(prediction.parameters, 'another edition')).toEqual(['ready']);
+    const times = new LearntTimes();
+    times.learn(realSteps(prediction), new Set(['ready']));
+    expect(times.stepMs('ready', 'n1')).toBeUndefined();
+    expect(times.stepMs('back', 'n1')).toBeDefined();
   });
 });
 

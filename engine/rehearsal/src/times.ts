@@ -43,8 +43,8 @@ export class LearntTimes {
   readonly #byStep = new Map<string, number[]>();
   readonly #byTarget = new Map<string, number[]>();
 
-  /** Learns from the steps of one run, in their order; later runs count more, so tell the oldest first. */
-  learn(steps: readonly RunStep[]): void {
+  /** Learns from the steps of one run, in their order, but for `unlike` ones; later runs count more, so tell the oldest first. */
+  learn(steps: readonly RunStep[], unlike: ReadonlySet<string> = new Set()): void {
     const ended = new Map<string, number>();
     for (const { spec, status } of steps.toSorted((a, b) => a.spec.order - b.spec.order)) {
       const lane = `${spec.stage}/${spec.lane}`;
@@ -54,7 +54,7 @@ export class LearntTimes {
       if (provenMs === undefined) continue;
       ended.set(lane, provenMs);
       const clean = status?.state === 'Proven' && (status.failures ?? 0) === 0;
-      if (!clean || beganMs === undefined || provenMs < beganMs) continue;
+      if (unlike.has(spec.step) || !clean || beganMs === undefined || provenMs < beganMs) continue;
       keep(this.#byStep, spec.step, provenMs - beganMs);
       keep(this.#byTarget, `${spec.step}/${spec.target?.name ?? ''}`, provenMs - beganMs);
     }

@@ -5,6 +5,7 @@ import type { ParameterValues } from '@polyanthus/engine-runbook/parameters';
 import { stepKey, type PlannedStage, type PlannedStep } from '@polyanthus/engine-runbook/plan';
 import { numberOf, type StepDefinition } from '@polyanthus/engine-runbook/runbook';
 import { finding } from '../finding.ts';
+import { inOtherHands } from '../hands.ts';
 import type { NodeState } from '../model/node.ts';
 import type { PodState } from '../model/pod.ts';
 import type { Workload } from '../model/workload.ts';
@@ -224,7 +225,7 @@ export class PlanRun {
     step: PlannedStep,
     lane: Lane,
     node: NodeState<PodState>,
-    { handsOn = [] }: Extract<StepEffect, { kind: 'await-node' }>,
+    effect: Extract<StepEffect, { kind: 'await-node' }>,
     done: (ended: Ended) => void,
   ): void {
     if (!node.ready) {
@@ -234,9 +235,7 @@ export class PlanRun {
         finding('NodeNotReady', object, { field: 'status.conditions', reason, step: stepKey(step) }),
       );
     }
-    const given = handsOn.some(
-      (name) => ![undefined, false].includes(this.#parts.parameters[name] as false | undefined),
-    );
+    const given = inOtherHands(effect, this.#parts.parameters);
     const otherwiseMs = given || lane.evicted === 0 ? defaultTimes.heartbeatMs : defaultTimes.stepMs;
     this.#takeTime(step, done, { ok: node.ready, otherwiseMs });
   }
