@@ -198,10 +198,15 @@ function sizeOf({ resources }: Snapshot): { readonly objects: number; readonly k
 export const load: Command = {
   summary: 'Put a snapshot into a sandbox',
   description:
-    'Makes the sandbox when there is none of this name. Definitions of custom kinds come first; uids, owner references, status and times stay as they were. Every object that cannot be loaded is named with the reason; exit code 1, unless only kinds are missing that a sandbox does not have. With --replace, what the sandbox had and the snapshot has not is gone.',
+    'Makes the sandbox when there is none of this name. Definitions of custom kinds come first; uids, owner references, status and times stay as they were. Every object that cannot be loaded is named with the reason; exit code 1, unless only kinds are missing that a sandbox does not have. With --replace, what the sandbox had and the snapshot has not is gone. In a sandbox with --nodes the nodes of the snapshot stay alive too: what ran on them stays as it was, and new pods run there.',
   args: [{ name: 'NAME', help: 'name of the sandbox', complete: 'sandboxes' }, fileArgument],
   options: [
     { name: 'replace', kind: 'boolean', help: 'the sandbox holds the snapshot and nothing else afterwards' },
+    {
+      name: 'silent-nodes',
+      kind: 'boolean',
+      help: 'no kubelet for the nodes of the snapshot: with --nodes they turn Unknown and their pods are given up',
+    },
     nodesOption,
     dryRunOption,
     directoryOption,
@@ -220,7 +225,8 @@ export const load: Command = {
     }
     const ask = await ensure(ctx, input, environment);
     const made = await createOnce(ctx, ask, name, number(input, 'nodes') ?? 0);
-    const outcome = await ask(ctx, 'POST /sandboxes/NAME/load', name, { path, replace: flag(input, 'replace') });
+    const how = { replace: flag(input, 'replace'), silentNodes: flag(input, 'silent-nodes') };
+    const outcome = await ask(ctx, 'POST /sandboxes/NAME/load', name, { path, ...how });
     say(environment, 'without a part', outcome.changed);
     say(environment, 'not loaded', [...outcome.unserved, ...outcome.refused]);
     io.out(

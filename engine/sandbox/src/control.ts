@@ -42,6 +42,7 @@ export interface ControlBody {
   /** Absolute: both sides are processes of one user on one machine. */
   readonly path?: string;
   readonly replace?: boolean;
+  readonly silentNodes?: boolean;
   readonly dryRun?: boolean;
 }
 
@@ -111,8 +112,8 @@ async function answer(
     }
     return view(found);
   }
-  const { path = '' } = body;
-  if (verb === 'load') return sandboxes.load(ctx, name, await readSnapshot(ctx, path), body.replace === true);
+  const { path = '', replace = false, silentNodes = false } = body;
+  if (verb === 'load') return sandboxes.load(ctx, name, await readSnapshot(ctx, path), { replace, silentNodes });
   const snapshot = await takeSnapshot(ctx, found.sandbox.client, { source: `sandbox ${name}` });
   await writeSnapshot(ctx, path, snapshot);
   return {

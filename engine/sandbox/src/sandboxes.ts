@@ -1,6 +1,9 @@
 /** Sandboxes by name, in the memory of one process. */
 import type { Context } from '@polyanthus/ground-base/context';
 import type { Random } from '@polyanthus/ground-base/random';
+import { nodes, pods } from '@polyanthus/kube-kinds/core';
+import type { KubeObject } from '@polyanthus/kube-objects/meta';
+import type { ResourceType } from '@polyanthus/kube-objects/resource';
 import { dns1123Label } from '@polyanthus/kube-objects/names';
 import type { LoadOutcome } from '@polyanthus/kube-server/load';
 import { sandboxErrors } from './errors.ts';
@@ -20,6 +23,19 @@ export interface NamedSandbox {
 
 interface Entry extends NamedSandbox {
   readonly running: SandboxNodes | undefined;
+}
+
+/** How a copy is put in. */
+export interface LoadOptions {
+  /** What the sandbox has and the copy has not is gone after. */
+  readonly replace?: boolean;
+  /** Kubelets of the copy's nodes are silent: with simulated nodes the copy is given up as a cluster that lost them all. */
+  readonly silentNodes?: boolean;
+}
+
+function objectsOf<T extends KubeObject>({ resources }: Snapshot, type: ResourceType<T>): readonly T[] {
+  const found = resources.find((one) => one.group === type.group && one.kind === type.kind);
+  return (found?.objects ?? []) as readonly unknown[] as readonly T[];
 }
 
 /** What one process holds at most. */
@@ -98,11 +114,15 @@ export class Sandboxes {
     await entry.sandbox.close();
   }
 
-  /** Puts a copy in; `replace`: what the sandbox has and the copy has not is gone after. Throws SandboxNotFound. */
-  async load(ctx: Context, name: string, snapshot: Snapshot, replace: boolean): Promise<LoadOutcome> {
-    const { sandbox } = this.get(name);
+  /** Puts a copy in. Throws SandboxNotFound. */
+  async load(ctx: Context, name: string, snapshot: Snapshot, how: LoadOptions = {}): Promise<LoadOutcome> {
+    const { sandbox, running } = this.get(name) as Entry;
+    const { replace = false, silentNodes = false } = how;
     if (replace) await sandbox.restore(ctx, await this.#emptyState());
-    return sandbox.load(ctx, snapshot);
+    const outcome = await sandbox.load(ctx, snapshot);
+    const copy = { nodes: objectsOf(snapshot, nodes), pods: objectsOf(snapshot, pods) };
+    running?.adopt(silentNodes ? { nodes: [], pods: [] } : copy, replace);
+    return outcome;
   }
 
   async close(): Promise<void> {

@@ -22,6 +22,8 @@ export class NodeAgent {
   readonly #client: KubeClient;
   readonly #registry: NodeRegistry;
   readonly #random: Random;
+  /** For whom the rest is known: a node that was taken away and given again is another one. */
+  readonly #running = new Map<string, RunningNode>();
   readonly #registered = new Map<string, Node>();
   readonly #leases = new Map<string, Lease>();
   readonly #reportedMs = new Map<string, number>();
@@ -46,6 +48,8 @@ export class NodeAgent {
       this.#reportedMs.delete(name);
       return outageEndsMs === Infinity ? undefined : { requeueAfterMs: outageEndsMs - nowMs };
     }
+    if (this.#running.get(name) !== running) this.#forget(name);
+    this.#running.set(name, running);
     const node = this.#registered.get(name) ?? (await this.#register(ctx, running));
     if (
       nowMs - (this.#reportedMs.get(name) ?? -Infinity) >= statusMs &&
@@ -64,7 +68,8 @@ export class NodeAgent {
     const wanted = nodeObject(running.node, running.podCidr);
     let node: Node;
     try {
-      node = await this.#client.create(ctx, nodes, wanted);
+      if (running.node.copied === undefined) node = await this.#client.create(ctx, nodes, wanted);
+      else node = await this.#client.get(ctx, nodes, { name: running.node.name });
     } catch (error) {
       if (!hasCode(error, 'AlreadyExists')) throw error;
       node = await this.#client.get(ctx, nodes, { name: running.node.name });
@@ -80,7 +85,7 @@ export class NodeAgent {
       if (before.metadata.uid !== registered.metadata.uid) return false;
       const status = nodeStatus(node, before.status, nowMs);
       const reported = await commit(ctx, this.#client, nodes, { before, after: { ...before, status } });
-      await this.#admit(ctx, reported);
+      if (node.copied === undefined) await this.#admit(ctx, reported);
     } catch (error) {
       if (hasCode(error, 'NotFound')) return false;
       throw error;
@@ -146,6 +151,7 @@ export class NodeAgent {
   }
 
   #forget(name: string): void {
+    this.#running.delete(name);
     this.#registered.delete(name);
     this.#leases.delete(name);
     this.#reportedMs.delete(name);

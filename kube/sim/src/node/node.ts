@@ -27,6 +27,11 @@ export interface SimNode {
   readonly outages?: readonly { readonly fromMs: number; readonly untilMs?: number }[];
   /** `spec.providerID`. */
   readonly providerId?: string;
+  /**
+   * A node of a copied cluster, whose kubelet is elsewhere: the Node that is there keeps its status but for heartbeats, and
+   * the pods of these uids stay as they were copied until somebody deletes them. All others run here.
+   */
+  readonly copied?: { readonly podUids: ReadonlySet<string> };
 }
 
 const defaultCapacity = { cpu: '8', memory: '32Gi', 'ephemeral-storage': '100Gi', pods: '110' };
@@ -69,6 +74,7 @@ const healthy: readonly (readonly [type: string, reason: string, message: string
 
 /** The status that a healthy kubelet reports. Transition times of conditions that stay are kept. */
 export function nodeStatus(node: SimNode, before: Node['status'], nowMs: number): NonNullable<Node['status']> {
+  if (node.copied !== undefined) return { ...before, conditions: heartbeats(before, nowMs) };
   const capacity = { ...defaultCapacity, ...node.capacity };
   const version = node.version ?? kubernetesVersion.gitVersion;
   return {
@@ -94,6 +100,13 @@ export function nodeStatus(node: SimNode, before: Node['status'], nowMs: number)
       architecture: 'amd64',
     },
   };
+}
+
+/** Conditions of a copied node as they were, and fresh: those of others (a full disk seen by a detector) keep their times. */
+function heartbeats(before: Node['status'], nowMs: number): NonNullable<NonNullable<Node['status']>['conditions']> {
+  const now = kubeTime(nowMs);
+  const own = (type: string): boolean => type === 'Ready' || healthy.some(([known]) => known === type);
+  return (before?.conditions ?? []).map((one) => (own(one.type) ? { ...one, lastHeartbeatTime: now } : one));
 }
 
 function conditions(before: Node['status'], nowMs: number): NonNullable<NonNullable<Node['status']>['conditions']> {

@@ -22,6 +22,8 @@ export interface PodAgentOptions {
   readonly recorder: EventRecorder;
 }
 
+const hasEnded = ({ status }: Pod): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed';
+
 /** Runs the pods that are bound to simulated nodes; `reconcile` takes a pod's key. */
 export class PodAgent {
   readonly #options: PodAgentOptions;
@@ -46,6 +48,14 @@ export class PodAgent {
     const behaviour = behaviourOf(this.#options.behaviours, pod);
     const nowMs = ctx.clock.now();
     const uid = pod.metadata.uid ?? '';
+    if (pod.metadata.deletionTimestamp === undefined && node.node.copied?.podUids.has(uid) === true) {
+      // Its address is not given to another one.
+      if (pod.status?.podIP !== undefined && pod.spec['hostNetwork'] !== true)
+        node.addresses.take(uid, pod.status.podIP);
+      return undefined;
+    }
+    // What has ended never runs again, whatever its containers say and whoever wrote the end; it can only be removed.
+    if (hasEnded(pod)) return pod.metadata.deletionTimestamp === undefined ? undefined : this.#remove(ctx, pod);
     const { run, nextAtMs } = advance(this.#runs.get(uid) ?? resumeRun(pod, nowMs), pod, behaviour, nowMs);
     this.#runs.set(uid, run);
     const shutdown = shutdownOf(pod, behaviour);
@@ -63,7 +73,6 @@ export class PodAgent {
 
   /** The last status, then the deletion that only a kubelet may do: with grace 0. */
   async #end(ctx: Context, pod: Pod, run: PodRun, exitCode: number): Promise<void> {
-    const { namespace, name = '', uid = '' } = pod.metadata;
     const last = pod.spec.nodeName === undefined ? undefined : this.#options.nodes.get(pod.spec.nodeName);
     if (last !== undefined && run.phase === 'running') {
       const nowMs = ctx.clock.now();
@@ -79,6 +88,11 @@ export class PodAgent {
         podStatus({ pod, run: ended, ready: false, hostIp: last.hostIp, podIp: undefined, nowMs }),
       );
     }
+    await this.#remove(ctx, pod);
+  }
+
+  async #remove(ctx: Context, pod: Pod): Promise<void> {
+    const { namespace, name = '', uid = '' } = pod.metadata;
     try {
       await this.#options.client.delete(
         ctx,
