@@ -72,6 +72,13 @@ it('go from being made to being copied to being thrown away', async () => {
     code: 1,
     stderr: expect.stringContaining('SandboxNotFound'),
   });
-  expect((await sandbox('load', 'copy', join(folder, 'none'))).code).toBe(1);
+  for (const args of [
+    ['load', 'copy', join(folder, 'none')],
+    ['snapshot', 'copy', join(folder, 'no', 'folder')],
+  ])
+    expect(await sandbox(...args)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/ENOENT.*\nnext: Check that the file and its folder are there/),
+    });
   expect((await sandbox('create')).code).toBe(2);
 }, 120_000);

@@ -10,6 +10,7 @@ import { isStatus } from '@polyanthus/kube-objects/status';
 import { runbookErrors } from './errors.ts';
 import type { RunHandle } from './handle.ts';
 import { slide } from './lanes.ts';
+import { releaseCommand } from './release-command.ts';
 
 /** Writes at once. */
 const parallel = 16;
@@ -119,7 +120,11 @@ function isOwn(handle: RunHandle, claim: string): boolean {
 function claimed(target: RunTarget, claim: string): Error {
   const [namespace = '', run = '', , epoch = ''] = claim.split('/');
   const holder = claim === '' ? 'its claim was taken away' : `it is held by run ${namespace}/${run}, epoch ${epoch}`;
-  return runbookErrors.error('TargetClaimed', `${target.kind} ${target.name}: ${holder}`);
+  const next =
+    claim === ''
+      ? 'Find out who took it away, then `polyanthus runbook resume RUN`.'
+      : `Wait for that run, or: polyanthus runbook abort ${run}; when it no longer exists: ${releaseCommand(target)}`;
+  return runbookErrors.error('TargetClaimed', `${target.kind} ${target.name}: ${holder}`, { next });
 }
 
 function ignoreGone(error: unknown): void {

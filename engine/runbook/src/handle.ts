@@ -11,6 +11,7 @@ import { resourcePath } from '@polyanthus/kube-objects/resource';
 import { isStatus } from '@polyanthus/kube-objects/status';
 import { kubeMicroTime } from '@polyanthus/kube-runtime/times';
 import { runbookErrors } from './errors.ts';
+import { releaseCommand } from './release-command.ts';
 import { isTransient } from './failures.ts';
 import type { ParameterValues } from './parameters.ts';
 import { stepKey, type PlannedStep } from './plan.ts';
@@ -120,7 +121,7 @@ export class RunHandle {
     try {
       live = await this.#patiently(ctx, () => this.#read(ctx, { namespace, name }));
     } catch (error) {
-      if (isStatus(error, 'NotFound')) throw this.#takenOver('it was deleted');
+      if (isStatus(error, 'NotFound')) throw this.#takenOver('it was deleted', this.#afterDeletion());
       throw error;
     }
     if (live.metadata.uid !== uid) throw this.#takenOver('it was deleted and made anew');
@@ -227,7 +228,16 @@ export class RunHandle {
     }
   }
 
-  #takenOver(why: string): Error {
-    return runbookErrors.error('RunTakenOver', `run ${this.name} is no longer carried out here: ${why}`);
+  /** Nothing is undone, and nobody is left who could: the user is told what to look at. */
+  #afterDeletion(): string {
+    const [target] = this.run.spec.targets;
+    const release = target === undefined ? '' : ` Before another run works on them: ${releaseCommand(target)}`;
+    return `What it did stays: look at its targets (cordons, for instance).${release}`;
+  }
+
+  #takenOver(why: string, next?: string): Error {
+    return runbookErrors.error('RunTakenOver', `run ${this.name} is no longer carried out here: ${why}`, {
+      next: next ?? `Watch it with: polyanthus runbook watch ${this.name}`,
+    });
   }
 }

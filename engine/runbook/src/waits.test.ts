@@ -103,15 +103,17 @@ it('undoes nothing for a step that it does not have', async () => {
   await ask({ kind: 'undo', to: 'frist' });
   const run = await settled(world.clock, start().ended);
   expect(run.status).toMatchObject({ phase: 'Succeeded', undos: 1 });
-  expect(run.status?.message).toContain('runbook every-kind has no step frist (did you mean first?); it has prepare, first');
+  expect(run.status?.message).toContain(
+    'runbook every-kind has no step frist (did you mean first?); it has prepare, first',
+  );
   expect(await dump(world)).toEqual(done);
 });
 
 it('tells those who look on why a step does not end, and no longer when it has', async () => {
-  let open = false;
+  const gate = { open: false };
   const act: ActionStep['act'] = async (ctx, scope) => {
     scope.note(`${scope.target?.name ?? ''} is held by a budget`);
-    while (!open) await sleep(ctx, 1000);
+    while (!gate.open) await sleep(ctx, 1000);
     await setKey('slow', 'value', 'after').act(ctx, scope);
   };
   const slow: Runbook = {
@@ -124,6 +126,6 @@ it('tells those who look on why a step does not end, and no longer when it has',
   const { ended } = startExecutor({ world, runbooks: [slow], run: 'r1', identity: 'a' });
   await world.clock.until(async () => ((await read()).status?.message ?? '') !== '', 'the note');
   expect((await read()).status?.message).toBe('slow/m0: m0 is held by a budget; slow/m1: m1 is held by a budget');
-  open = true;
+  gate.open = true;
   expect((await settled(world.clock, ended)).status).toMatchObject({ phase: 'Succeeded', message: '' });
 });

@@ -77,7 +77,7 @@ export function controlHandler(options: ControlOptions): Handler {
       return jsonAnswer(200, await answer(ctx, options, request, control[1], control[2]));
     } catch (error) {
       if (error instanceof CodedError) return failure(400, error);
-      return failure(400, sandboxErrors.error('SandboxRefused', describeError(error)));
+      return failure(400, sandboxErrors.error('SandboxFileFailed', describeError(error)));
     }
   };
 }

@@ -22,7 +22,11 @@ export const sandboxErrors = defineErrors({
   SandboxRefused: {
     meaning:
       'The process that holds the sandboxes does not do what was asked: a name that is none, or too many sandboxes.',
-    next: 'Look at the message; delete sandboxes that nobody needs.',
+    next: 'Delete sandboxes that nobody needs: `polyanthus sandbox list`, `polyanthus sandbox delete NAME`.',
+  },
+  SandboxFileFailed: {
+    meaning: 'The process that holds the sandboxes could not read or write a file, or failed in another way.',
+    next: 'Check that the file and its folder are there and may be written; otherwise look into `server.log` beside the kubeconfigs of the sandboxes.',
   },
   SandboxServerFailed: {
     meaning: 'The process that holds the sandboxes could not be started, or ended while it was asked.',

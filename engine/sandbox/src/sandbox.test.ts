@@ -78,7 +78,10 @@ describe('sandboxes', () => {
     const one = await all.create('one');
     await one.sandbox.client.create(ctx, configMaps, map('mine'));
     await expect(all.create('one')).rejects.toMatchObject({ code: 'SandboxExists' });
-    await expect(all.create('No Name')).rejects.toMatchObject({ code: 'SandboxRefused' });
+    await expect(all.create('No Name')).rejects.toMatchObject({
+      code: 'SandboxRefused',
+      next: expect.stringContaining('lower-case') as string,
+    });
     await expect(all.create('many', 501)).rejects.toMatchObject({ code: 'SandboxRefused' });
     const two = await all.create('two');
     await expect(two.sandbox.client.get(ctx, configMaps, at('mine'))).rejects.toMatchObject({ code: 'NotFound' });

@@ -78,9 +78,12 @@ export class Sandboxes {
       throw sandboxErrors.error(
         'SandboxRefused',
         `a sandbox cannot be called ${JSON.stringify(name)}: ${faults[0] ?? 'more than 50 characters'}`,
+        { next: 'Choose a name of lower-case letters, digits and -, 50 characters at most.' },
       );
     if (!Number.isSafeInteger(nodes) || nodes < 0 || nodes > nodesMax)
-      throw sandboxErrors.error('SandboxRefused', `a sandbox has 0 to ${nodesMax} nodes, not ${nodes}`);
+      throw sandboxErrors.error('SandboxRefused', `a sandbox has 0 to ${nodesMax} nodes, not ${nodes}`, {
+        next: `Give --nodes from 0 to ${nodesMax}.`,
+      });
     if (this.#entries.has(name)) throw sandboxErrors.error('SandboxExists', `there is a sandbox ${name} already`);
     if (this.#entries.size >= sandboxesMax)
       throw sandboxErrors.error('SandboxRefused', `there are ${sandboxesMax} sandboxes already, the most there may be`);

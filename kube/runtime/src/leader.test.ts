@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { background, untilAborted, withCancel, type Context } from '@polyanthus/ground-base/context';
+import { createLogger } from '@polyanthus/ground-base/log';
 import { httpErrors } from '@polyanthus/ground-http/errors';
 import type { Transport } from '@polyanthus/ground-http/message';
 import { createClient } from '@polyanthus/kube-client/rest';
@@ -14,12 +15,14 @@ let server: TestCluster;
 /** Who leads at this moment; two at once is what must never be. */
 let leading: Set<string>;
 let history: string[];
+let warnings: string[];
 
 beforeEach(async () => {
   clock = createTestClock();
   server = await startTestCluster({ clock, random: createSeededRandom(1) });
   leading = new Set();
   history = [];
+  warnings = [];
 });
 afterEach(() => server.close());
 
@@ -34,7 +37,12 @@ function candidate(
   identity: string,
   options: { readonly skewMs?: number; readonly lead?: (ctx: Context) => Promise<void> } = {},
 ): Candidate {
-  const { ctx, cancel } = withCancel(background({ clock: skewedClock(clock, options.skewMs ?? 0) }));
+  const { ctx, cancel } = withCancel(
+    background({
+      clock: skewedClock(clock, options.skewMs ?? 0),
+      log: createLogger(({ message }) => void warnings.push(message), 'warn'),
+    }),
+  );
   const state = { cut: false, cancel: () => cancel() };
   const transport: Transport = {
     ...server.transport,
@@ -125,6 +133,15 @@ describe('runWhenLeading', () => {
     gate.resolve();
     expect(await first.ended).toBe('ended');
     expect((await lease())?.holderIdentity ?? '').toBe('');
+  });
+
+  it('says nothing of a Lease that is gone when it is given up', async () => {
+    const first = candidate('one', {
+      lead: async (ctx) =>
+        void (await createClient(server.transport).delete(ctx, leases, { namespace: 'default', name: 'test' })),
+    });
+    expect(await first.ended).toBe('ended');
+    expect(warnings).toEqual([]);
   });
 
   it('passes on what the work throws, and releases', async () => {

@@ -107,13 +107,19 @@ async function renew(ctx: Context, options: LeaderOptions, elector: Elector): Pr
       leftMs > 0 &&
       (await withTimeout(ctx, leftMs, 'renewing the lease', (inner) => elector.attempt(inner)).catch(() => false));
     if (renewed) renewedMs = ctx.clock.monotonic();
-    else if (elector.lost || ctx.clock.monotonic() - renewedMs >= renewDeadlineMs) {
-      throw runtimeErrors.error(
-        'LeadershipLost',
-        `the lease ${options.namespace}/${options.name} could not be renewed within ${renewDeadlineMs} ms`,
-      );
-    }
+    else if (elector.lost || ctx.clock.monotonic() - renewedMs >= renewDeadlineMs)
+      throw lostBy(options, elector, renewDeadlineMs);
   }
+}
+
+function lostBy({ namespace, name }: LeaderOptions, elector: Elector, renewDeadlineMs: number): Error {
+  const lease = `the lease ${namespace}/${name}`;
+  const why = elector.lost
+    ? `${lease} is held by another now`
+    : elector.gone
+      ? `${lease} was deleted, and its namespace with it`
+      : `${lease} could not be renewed within ${renewDeadlineMs} ms`;
+  return runtimeErrors.error('LeadershipLost', why);
 }
 
 /** Gives the Lease up if it is still ours; bounded by the renew deadline, and best effort. */
@@ -124,6 +130,8 @@ async function release(ctx: Context, options: LeaderOptions, elector: Elector): 
       untilAborted(inner, elector.release(inner)),
     );
   } catch (error) {
+    // A Lease that is not there keeps nobody waiting.
+    if (hasCode(error, 'NotFound')) return;
     ctx.log.warn('the lease was not released; it runs out by itself', {
       lease: `${options.namespace}/${options.name}`,
       error,
@@ -136,6 +144,7 @@ class Elector {
   #observed: Lease | undefined;
   #observedMs = 0;
   #leader: string | undefined;
+  #gone = false;
 
   constructor(options: LeaderOptions) {
     this.#options = options;
@@ -147,12 +156,24 @@ class Elector {
     return holder !== undefined && holder !== this.#options.identity;
   }
 
+  /** The Lease was deleted and cannot be made again, because its namespace is gone, too. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
   /** Takes or renews the Lease; false when another holds it or the API failed (logged). */
   async attempt(ctx: Context): Promise<boolean> {
     try {
       return await this.#attempt(ctx);
     } catch (error) {
-      if (!ctx.signal.aborted) ctx.log.warn('leader election failed this time', { lease: this.#options.name, error });
+      this.#gone = hasCode(error, 'NotFound');
+      const { namespace, name } = this.#options;
+      // What follows from a Lease that is gone is said by who loses it.
+      if (!ctx.signal.aborted && !(this.#gone && this.#observed !== undefined))
+        ctx.log.warn('the lease cannot be taken or renewed now, trying again', {
+          lease: `${namespace}/${name}`,
+          error,
+        });
       return false;
     }
   }
