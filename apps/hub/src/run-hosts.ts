@@ -8,8 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { background, withTimeout, type Context } from '@polyanthus/ground-base/context';
 import { CodedError } from '@polyanthus/ground-base/errors';
+import type { Random } from '@polyanthus/ground-base/random';
 import type { HostConnection } from '@polyanthus/ground-ssh/connection';
 import { sshErrors } from '@polyanthus/ground-ssh/errors';
+import { hostsBySsh } from '@polyanthus/domains-lifecycle/host-access';
 import type { OpenHost } from '@polyanthus/domains-lifecycle/host-command';
 import type { SshAccess } from '@polyanthus/engine-runbook/ssh-secret';
 
@@ -39,6 +41,19 @@ export interface RunHosts {
 
 const prefix = 'px-hub-ssh-';
 const closeMs = 3000;
+
+/** The machine's ssh without settings and keys but the run's own: those of the account that a hub runs as are not its users'. */
+export function privateSsh(options: {
+  /** PATH. */
+  readonly searchPath: string;
+  readonly random: Random;
+  /** Arguments before `ssh`: a test's network namespace, for instance. */
+  readonly leading?: readonly string[];
+}): RunHostsOptions['openWith'] {
+  const { searchPath, random, leading = [] } = options;
+  const program = [...leading, 'ssh', '-F', 'none', '-o', 'IdentityAgent=none'];
+  return ({ path }) => hostsBySsh({ controlDir: () => path, env: { PATH: searchPath }, random, program });
+}
 
 /** A folder in memory where there is one, else the one for temporary files. */
 export function keyPlace(): string {

@@ -4,32 +4,25 @@ import { hostname } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import { systemRandom } from '@polyanthus/ground-base/random';
-import { hostsBySsh } from '@polyanthus/domains-lifecycle/host-access';
 import { nodeMaintenanceOn } from '@polyanthus/domains-lifecycle/node-maintenance';
 import { executorMembers } from './executor-member.ts';
 import { openHubApi } from './open-hub-api.ts';
 import { runExecutor, type RunExecutorOptions } from './run-executor.ts';
-import { keyPlace, openRunHosts, removeLeftKeys } from './run-hosts.ts';
+import { keyPlace, openRunHosts, privateSsh, removeLeftKeys } from './run-hosts.ts';
 import { runWorker } from './worker-main.ts';
 import type { RunbookWorkerData } from './worker-messages.ts';
 
 const { address, door } = workerData as RunbookWorkerData;
 
-/** No settings and no keys but the run's own: those of the account that the hub runs as are not its users'. */
-const program = ['ssh', '-F', 'none', '-o', 'IdentityAgent=none'];
 const place = keyPlace();
+const searchPath = process.env['PATH'] ?? '';
 
 function hasSsh(): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, 'ssh')));
+  return searchPath.split(delimiter).some((folder) => existsSync(join(folder, 'ssh')));
 }
 
-const hostsOf: NonNullable<RunExecutorOptions['hosts']> = (ctx, read) =>
-  openRunHosts(ctx, {
-    read,
-    place,
-    openWith: ({ path }) =>
-      hostsBySsh({ controlDir: () => path, env: { PATH: process.env['PATH'] }, random: systemRandom, program }),
-  });
+const openWith = privateSsh({ searchPath, random: systemRandom });
+const hostsOf: NonNullable<RunExecutorOptions['hosts']> = (ctx, read) => openRunHosts(ctx, { read, place, openWith });
 
 function lives(pid: number): boolean {
   try {
