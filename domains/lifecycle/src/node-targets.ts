@@ -34,8 +34,8 @@ async function targetOf(ctx: Context, client: KubeClient, name: string): Promise
     const { metadata } = await client.get(ctx, nodes, { name });
     return { apiVersion: 'v1', kind: 'Node', resource: 'nodes', name, uid: metadata.uid ?? '' };
   } catch (error) {
-    // Without details it is no answer of a cluster: something else answers at this address.
-    if (isStatus(error, 'NotFound') && (error as StatusError).status.details !== undefined) return undefined;
+    // Of something else it is no answer of a cluster: a hub that does not know the member says so, or a stranger answers.
+    if (isStatus(error, 'NotFound') && (error as StatusError).status.details?.kind === nodes.resource) return undefined;
     throw error;
   }
 }

@@ -122,7 +122,7 @@ const isKnown = (run: Run, runbooks: readonly Runbook[]): boolean =>
 /** To stop for good and to let go of the targets needs nothing of the runbook: any edition can. */
 async function abortOtherEdition(ctx: Context, run: Run, options: ExecutorOptions): Promise<Run> {
   const { runsClient, clusterClient, identity, onEvent } = options;
-  const { runbook: id, digest } = run.spec;
+  const { runbook: id, digest, resumes, undo } = run.spec;
   const runbook = { id, version: digest, title: id, parameters: [], targets: () => Promise.resolve([]), stages: [] };
   const handle = await stampRun(ctx, run, identity, { runsClient, clusterClient, runbook, parameters: {}, onEvent });
   await releaseTargets(ctx, handle);
@@ -130,6 +130,8 @@ async function abortOtherEdition(ctx: Context, run: Run, options: ExecutorOption
   await handle.updateRun(ctx, () => ({
     phase: 'Aborted',
     message,
+    ...(resumes && { resumes }),
+    ...(undo && { undos: undo.number }),
     waitingFor: [],
     endedAt: kubeTime(ctx.clock.now()),
   }));

@@ -67,6 +67,8 @@ it('lets a program of another edition abort a run, and the targets go, but not c
   await world.client.update(world.ctx, runs, { ...live, spec: { ...live.spec, digest: 'f'.repeat(64) } });
   await claim(`${testNamespace}/r1/${live.metadata.uid ?? ''}/1`);
   await expect(carryOut()).rejects.toMatchObject({ code: 'RunbookDigestMismatch' });
+  await ask({ kind: 'resume' });
+  await ask({ kind: 'undo', to: undefined });
   await ask({ kind: 'abort' });
   const run = await carryOut();
   expect(run.status).toMatchObject({ phase: 'Aborted', message: expect.stringContaining('another edition') as string });
