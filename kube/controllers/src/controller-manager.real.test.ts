@@ -38,12 +38,8 @@ describe.skipIf(why !== undefined)(`kube-controller-manager${why === undefined ?
     const [certificate, key] = [join(plane.folder, 'signer.crt'), join(plane.folder, 'signer.key')];
     await writeFile(certificate, authority.certificatePem);
     await writeFile(key, authority.keyPem, { mode: 0o600 });
-    // Nodes are given up sooner than by default, for the test's sake; kubelets renew their Leases every ten seconds.
     await startControllerManager(plane, [
       '--controllers=*,bootstrap-signer-controller,token-cleaner-controller',
-      '--node-monitor-grace-period=21s',
-      '--node-startup-grace-period=21s',
-      '--node-monitor-period=1s',
       `--cluster-signing-cert-file=${certificate}`,
       `--cluster-signing-key-file=${key}`,
     ]);

@@ -56,6 +56,17 @@ export const testBehaviours: readonly PodBehaviour[] = [
   { match: { image: 'crash' }, startDelayMs: 100, readyDelayMs: 'never', runs: [{ durationMs: 50, exitCode: 1 }] },
   { match: { image: 'once' }, startDelayMs: 100, readyDelayMs: 50, runs: [{ durationMs: 200, exitCode: 0 }] },
   { match: { image: 'exit-42' }, startDelayMs: 100, readyDelayMs: 50, runs: [{ durationMs: 50, exitCode: 42 }] },
+  {
+    match: { image: 'odd-one-fails', labels: { 'batch.kubernetes.io/job-completion-index': '1' } },
+    startDelayMs: 100,
+    runs: [{ durationMs: 50, exitCode: 42 }],
+  },
+  { match: { image: 'odd-one-fails' }, startDelayMs: 100, runs: [{ durationMs: 200, exitCode: 0 }] },
+  {
+    match: { image: 'first-one-ends', labels: { 'batch.kubernetes.io/job-completion-index': '0' } },
+    startDelayMs: 100,
+    runs: [{ durationMs: 200, exitCode: 0 }],
+  },
   { startDelayMs: 100, readyDelayMs: 100, shutdownMs: 50 },
 ];
 

@@ -121,6 +121,11 @@ export interface Job extends KubeObject {
     readonly suspend?: boolean;
     readonly podReplacementPolicy?: 'TerminatingOrFailed' | 'Failed';
     readonly podFailurePolicy?: { readonly rules: readonly PodFailureRule[] };
+    readonly successPolicy?: {
+      readonly rules: readonly { readonly succeededIndexes?: string; readonly succeededCount?: number }[];
+    };
+    readonly backoffLimitPerIndex?: number;
+    readonly maxFailedIndexes?: number;
     readonly managedBy?: string;
   };
   readonly status?: {
@@ -133,6 +138,7 @@ export interface Job extends KubeObject {
     readonly ready?: number;
     readonly terminating?: number;
     readonly completedIndexes?: string;
+    readonly failedIndexes?: string;
     readonly uncountedTerminatedPods?: {
       readonly succeeded?: readonly string[];
       readonly failed?: readonly string[];

@@ -8,6 +8,10 @@ export const trackingFinalizer = 'batch.kubernetes.io/job-tracking';
 /** The place of a pod of an Indexed Job: annotation and label. */
 export const indexKey = 'batch.kubernetes.io/job-completion-index';
 
+/** Of a Job with backoffLimitPerIndex: failures of the place before this pod, those that count and those that do not. */
+export const failuresKey = 'batch.kubernetes.io/job-index-failure-count';
+export const ignoredFailuresKey = 'batch.kubernetes.io/job-index-ignored-failure-count';
+
 export type JobCondition = NonNullable<NonNullable<Job['status']>['conditions']>[number];
 
 export const isIndexed = (job: Job): boolean => job.spec.completionMode === 'Indexed';
@@ -43,6 +47,8 @@ export function isFailed(job: Job, pod: Pod): boolean {
 /** What the podFailurePolicy says of a failed pod: whether it counts, and why the whole Job fails, if it does. */
 export interface FailureVerdict {
   readonly counts: boolean;
+  /** The place of the pod has failed for good, whatever its limit. */
+  readonly failIndex?: boolean;
   readonly failJob?: string;
 }
 
@@ -52,6 +58,7 @@ export function judgeFailure({ spec }: Job, pod: Pod): FailureVerdict {
     const what = onExitCodes === undefined ? conditionMatch(pod, onPodConditions ?? []) : exitMatch(pod, onExitCodes);
     if (what === undefined) continue;
     if (action === 'Ignore') return { counts: false };
+    if (action === 'FailIndex' && spec.backoffLimitPerIndex !== undefined) return { counts: true, failIndex: true };
     if (action !== 'FailJob') return { counts: true };
     return { counts: true, failJob: `${what} matching FailJob rule at index ${index}` };
   }

@@ -1,6 +1,6 @@
 /** Which pods of a Job to create and which to delete (job_controller.go, manageJob). */
 import type { Container, Pod } from '@polyanthus/kube-kinds/core';
-import { jobs, type Job } from '@polyanthus/kube-kinds/workloads';
+import { jobs } from '@polyanthus/kube-kinds/workloads';
 import { podFromTemplate } from '../pod-writes.ts';
 import { byDeletionPreference } from '../pods.ts';
 import { backoffMs } from './backoff.ts';
@@ -13,6 +13,7 @@ import {
   replacesFailedOnly,
   trackingFinalizer,
 } from './job-state.ts';
+import { failureAnnotations, placeBackoffMs } from './places.ts';
 import type { Round } from './round.ts';
 
 const indexVariable = 'JOB_COMPLETION_INDEX';
@@ -36,13 +37,20 @@ export function wantedChanges(round: Round): Changes {
   if (remove.length > 0) return { create: [], remove };
   const missing = wanted - active.length - (replacesFailedOnly(job) ? terminating : 0);
   if (missing <= 0) return nothing;
-  const waitMs = backoffMs(round.backoff, round.nowMs);
+  const waitMs = round.places === undefined ? backoffMs(round.backoff, round.nowMs) : 0;
   if (waitMs > 0) {
     round.checksMs.push(waitMs);
     return nothing;
   }
-  const places = isIndexed(job) ? pendingIndexes(round, missing) : Array.from({ length: missing }, () => undefined);
-  return { create: places.map((index) => podDraft(job, index)), remove: [] };
+  const free = isIndexed(job) ? pendingIndexes(round, missing) : Array.from({ length: missing }, () => undefined);
+  return { create: free.filter((index) => isDue(round, index)).map((index) => podDraft(round, index)), remove: [] };
+}
+
+/** Each place that fails by itself waits by itself. */
+function isDue({ places, nowMs, checksMs }: Round, index: number | undefined): boolean {
+  const waitMs = places === undefined || index === undefined ? 0 : placeBackoffMs(places, index, nowMs);
+  if (waitMs > 0) checksMs.push(waitMs);
+  return waitMs === 0;
 }
 
 function wantedActive({ job, succeeded, active }: Round): number {
@@ -66,16 +74,16 @@ function surplus({ job, active }: Round, count: number): readonly Pod[] {
   return [...misplaced, ...others.slice(0, Math.max(0, count - misplaced.length))];
 }
 
-function pendingIndexes({ job, indexes, active, pods }: Round, count: number): readonly number[] {
+function pendingIndexes({ job, indexes, active, pods, places }: Round, count: number): readonly number[] {
   const going = replacesFailedOnly(job) ? pods.filter((pod) => isTerminating(pod) && !hasEnded(pod)) : [];
   const taken = new Set([...active, ...going].flatMap((pod) => indexOf(job, pod) ?? []));
   const pending: number[] = [];
   for (let index = 0; index < (job.spec.completions ?? 0) && pending.length < count; index++)
-    if (!indexes.has(index) && !taken.has(index)) pending.push(index);
+    if (!indexes.has(index) && !taken.has(index) && places?.failed.has(index) !== true) pending.push(index);
   return pending;
 }
 
-function podDraft(job: Job, index: number | undefined): Pod {
+function podDraft({ job, places }: Round, index: number | undefined): Pod {
   const pod = podFromTemplate(jobs, job, job.spec.template);
   const finalizers = [...new Set([...(pod.metadata.finalizers ?? []), trackingFinalizer])];
   if (index === undefined) return { ...pod, metadata: { ...pod.metadata, finalizers } };
@@ -89,7 +97,11 @@ function podDraft(job: Job, index: number | undefined): Pod {
       ...pod.metadata,
       generateName: `${name.slice(0, generateNameMax - suffix.length)}${suffix}`,
       labels: { ...pod.metadata.labels, ...place },
-      annotations: { ...pod.metadata.annotations, ...place },
+      annotations: {
+        ...pod.metadata.annotations,
+        ...place,
+        ...(places === undefined ? {} : failureAnnotations(job, places, index)),
+      },
       finalizers,
     },
     spec: {

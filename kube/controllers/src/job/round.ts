@@ -6,6 +6,7 @@ import type { PodWriter } from '../pod-writes.ts';
 import { isPodActive } from '../pods.ts';
 import { afterEnds, noBackoff, type Backoff } from './backoff.ts';
 import { parseIndexes } from './indexes.ts';
+import { placesOf, type Places } from './places.ts';
 import { hasEnded, indexOf, isFailed, isIndexed, isTerminating, isTracked, judgeFailure } from './job-state.ts';
 
 /** What a round reads from, remembers and speaks through. */
@@ -38,6 +39,8 @@ export interface Round {
   readonly failed: number;
   /** Of Indexed Jobs: places that have succeeded. */
   readonly indexes: ReadonlySet<number>;
+  /** Of Jobs whose places fail by themselves. */
+  readonly places: Places | undefined;
   readonly backoff: Backoff;
   /** What this round did to pods; the caches do not show it. */
   readonly done: { created: number; removed: number; removedReady: number };
@@ -56,6 +59,7 @@ export function openRound(scope: JobScope, key: string, job: Job, pods: readonly
   const failed = pods.filter((pod) => isFailed(job, pod) && fresh(pod));
   const counting = failed.filter((pod) => judgeFailure(job, pod).counts);
   const indexes = indexesOf(job, succeeded);
+  const active = pods.filter(isPodActive);
   const before = scope.backoffs.get(job.metadata.uid ?? '') ?? noBackoff;
   return {
     scope,
@@ -64,13 +68,14 @@ export function openRound(scope: JobScope, key: string, job: Job, pods: readonly
     nowMs,
     settled: scope.writer.expectations.satisfied(key),
     pods,
-    active: pods.filter(isPodActive),
+    active,
     terminating: pods.filter((pod) => isTerminating(pod) && !hasEnded(pod)).length,
     ended: { succeeded, failed },
     uncounted: { succeeded: okUids, failed: badUids },
     succeeded: isIndexed(job) ? indexes.size : (job.status?.succeeded ?? 0) + okUids.length + succeeded.length,
     failed: (job.status?.failed ?? 0) + badUids.length + counting.length,
     indexes,
+    places: placesOf(job, pods, active, indexes),
     backoff: afterEnds(before, succeeded, counting),
     done: { created: 0, removed: 0, removedReady: 0 },
     checksMs: [],

@@ -6,6 +6,7 @@ import { kubeTime } from '@polyanthus/kube-runtime/times';
 import { withoutZeros } from '../zeros.ts';
 import { formatIndexes } from './indexes.ts';
 import { isFailed, isIndexed, isTracked, judgeFailure, trueCondition, type JobCondition } from './job-state.ts';
+import { failedText, isReplaced } from './places.ts';
 import type { Round } from './round.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -49,6 +50,7 @@ export function jobView(round: Round, verdict: Verdict | undefined): JobView {
     ready: Math.max(0, round.active.filter(isReady).length - round.done.removedReady),
     terminating,
     ...(round.indexes.size === 0 ? {} : { completedIndexes: formatIndexes(round.indexes) }),
+    ...(round.places === undefined ? {} : { failedIndexes: failedText(round.places) }),
     uncountedTerminatedPods: {
       ...(succeeded.length === 0 ? {} : { succeeded }),
       ...(failed.length === 0 ? {} : { failed }),
@@ -63,7 +65,7 @@ function without(status: Status, keys: readonly (keyof Status)[]): Status {
 
 /** Lists of uids for the status: those that still wait for their finalizer to go, and those that ended just now. */
 function count(
-  { job, pods, uncounted }: Round,
+  { job, pods, uncounted, places }: Round,
   verdict: Verdict | undefined,
   tracked: ReadonlySet<string>,
 ): { readonly release: readonly Pod[]; readonly succeeded: readonly string[]; readonly failed: readonly string[] } {
@@ -77,6 +79,7 @@ function count(
     // When the Job fails, whatever still runs has failed.
     const lost = !won && (isFailed(job, pod) || (verdict?.type === 'FailureTarget' && ending));
     if (!isTracked(pod) || !(won || lost || ending)) continue;
+    if (!ending && isReplaced(job, places, pod)) continue;
     if (succeeded.length + failed.length >= uncountedMax) break;
     release.push(pod);
     // Places say for themselves which of them succeeded.

@@ -107,6 +107,52 @@ export function jobSuite(name: string, open: () => Promise<World>): void {
       expect(new Set(indexes)).toEqual(new Set(['0', '1', '2', '3']));
     });
 
+    it('fails a place of an Indexed Job by itself, and the Job only when the others have ended', async () => {
+      const pairs = { completions: 3, parallelism: 3, completionMode: 'Indexed' as const };
+      await create('apart', 'odd-one-fails', { ...pairs, backoffLimitPerIndex: 1 });
+      await until('apart', 'Failed');
+      const { status } = await get('apart');
+      expect(status).toMatchObject({ succeeded: 2, failed: 2, completedIndexes: '0,2', failedIndexes: '1' });
+      expect(await condition('apart', 'Failed')).toMatchObject({
+        reason: 'FailedIndexes',
+        message: 'Job has failed indexes',
+      });
+      const failures = (await podsOf('apart'))
+        .filter(({ metadata }) => metadata.labels?.['batch.kubernetes.io/job-completion-index'] === '1')
+        .map(({ metadata }) => metadata.annotations?.['batch.kubernetes.io/job-index-failure-count']);
+      expect(new Set(failures)).toEqual(new Set(['0', '1']));
+      expect((await podsOf('apart')).some(isTracked)).toBe(false);
+    });
+
+    it('gives up when more places have failed than may', async () => {
+      const many = { completions: 3, parallelism: 3, completionMode: 'Indexed' as const };
+      await create('too-many', 'exit-42', { ...many, backoffLimitPerIndex: 0, maxFailedIndexes: 1 });
+      await until('too-many', 'Failed');
+      expect(await condition('too-many', 'Failed')).toMatchObject({
+        reason: 'MaxFailedIndexesExceeded',
+        message: 'Job has exceeded the specified maximal number of failed indexes',
+      });
+    });
+
+    it('has succeeded when the places that count have, and ends the others', async () => {
+      const places = { completions: 3, parallelism: 3, completionMode: 'Indexed' as const };
+      await create('enough', 'first-one-ends', {
+        ...places,
+        successPolicy: { rules: [{ succeededCount: 3 }, { succeededIndexes: '0-1', succeededCount: 1 }] },
+      });
+      await until('enough', 'Complete');
+      // Those that are told to end may end well.
+      expect((await get('enough')).status).toMatchObject({
+        completedIndexes: expect.stringMatching(/^0/),
+        terminating: 0,
+      });
+      expect((await get('enough')).status?.conditions).toMatchObject([
+        { type: 'SuccessCriteriaMet', reason: 'SuccessPolicy', message: 'Matched rules at index 1' },
+        { type: 'Complete', reason: 'SuccessPolicy' },
+      ]);
+      await world.until(async () => (await podsOf('enough')).length === 1, 'the others to go');
+    });
+
     it('ends what runs longer than its deadline', async () => {
       await create('late', 'v1', { activeDeadlineSeconds: 2 });
       await until('late', 'Failed');

@@ -1,6 +1,7 @@
 /** Whether a Job has come to its end, and why. */
 import { parseKubeTime } from '@polyanthus/kube-runtime/times';
-import { isFailed, judgeFailure, restartsOf, trueCondition } from './job-state.ts';
+import { parseIndexes } from './indexes.ts';
+import { isFailed, isIndexed, judgeFailure, restartsOf, trueCondition } from './job-state.ts';
 import type { Round } from './round.ts';
 
 /** The end of a Job, announced before its last pods are gone: `FailureTarget` or `SuccessCriteriaMet`. */
@@ -20,6 +21,8 @@ export function verdictOf(round: Round): Verdict | undefined {
     failedByPolicy(round) ??
     failedByLimit(round) ??
     pastDeadline(round) ??
+    failedPlaces(round) ??
+    metSuccessPolicy(round) ??
     completed(round)
   );
 }
@@ -56,6 +59,28 @@ function pastDeadline({ job, nowMs, checksMs }: Round): Verdict | undefined {
   if (leftMs <= 0) return failure('DeadlineExceeded', 'Job was active longer than specified deadline');
   checksMs.push(leftMs);
   return undefined;
+}
+
+function failedPlaces({ job, places, indexes }: Round): Verdict | undefined {
+  const count = places?.failed.size ?? 0;
+  if (count > (job.spec.maxFailedIndexes ?? Infinity))
+    return failure('MaxFailedIndexesExceeded', 'Job has exceeded the specified maximal number of failed indexes');
+  return count > 0 && count + indexes.size >= (job.spec.completions ?? 0)
+    ? failure('FailedIndexes', 'Job has failed indexes')
+    : undefined;
+}
+
+/** The first rule whose places, or whose number of them, have succeeded: the others need not. */
+function metSuccessPolicy({ job, indexes }: Round): Verdict | undefined {
+  if (!isIndexed(job) || indexes.size === 0) return undefined;
+  const met = (job.spec.successPolicy?.rules ?? []).findIndex(({ succeededIndexes, succeededCount = Infinity }) => {
+    if (succeededIndexes === undefined) return indexes.size >= succeededCount;
+    const wanted = parseIndexes(succeededIndexes, job.spec.completions ?? 0);
+    const there = [...wanted].filter((index) => indexes.has(index)).length;
+    return wanted.size > 0 && (there === wanted.size || there >= succeededCount);
+  });
+  if (met === -1) return undefined;
+  return { type: 'SuccessCriteriaMet', reason: 'SuccessPolicy', message: `Matched rules at index ${met}` };
 }
 
 /** Enough successes and nothing that runs; without completions one success, and the others may finish. */

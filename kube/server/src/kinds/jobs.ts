@@ -54,7 +54,14 @@ export function jobFaults(after: ApiObject, before: ApiObject | undefined, momen
     });
   if (before === undefined) return faults;
   const then = objectAt(before, 'spec');
-  const immutable = ['selector', 'completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy'];
+  const immutable = [
+    'selector',
+    'completionMode',
+    'podFailurePolicy',
+    'successPolicy',
+    'backoffLimitPerIndex',
+    'managedBy',
+  ];
   // A suspended Job that has not started may still be given other places to run.
   if (then['suspend'] !== true) immutable.push('template');
   for (const part of immutable)
