@@ -105,7 +105,8 @@ function lackedSyntax(text: string): string | undefined {
   return /\.\?|\[\?|\{\s*\?/.test(bare) ? 'optional syntax' : bare.includes('`') ? 'quoted identifiers' : undefined;
 }
 
-function parsedOf(text: string): ReturnType<typeof parse> {
+/** The tree. Throws ExpressionInvalid. */
+export function parsedOf(text: string): ReturnType<typeof parse> {
   if (nesting(text) > depthMax) throw compilation(text, 0, `Syntax error: expressions nest deeper than ${depthMax}`);
   try {
     return parse(text);
@@ -129,7 +130,7 @@ function nesting(text: string): number {
 }
 
 /** cel-go's form of a compile error: place, words, the line and a caret. */
-function compilation(text: string, offset: number, words: string): Error {
+export function compilation(text: string, offset: number, words: string): Error {
   const before = text.slice(0, offset).split('\n');
   const column = (before.at(-1) ?? '').length;
   const line = text.split('\n')[before.length - 1] ?? '';

@@ -7,7 +7,7 @@ import type { StatusCause } from '@polyanthus/kube-objects/status';
 import { structuralErrors } from '@polyanthus/kube-objects/structural-errors';
 import { listAt, objectAt, textAt, type ApiObject, type Faults } from '../api-object.ts';
 import type { WriteMoment } from '../registry/strategy.ts';
-import { expressionFaults, patternFaults } from './patterns.ts';
+import { expressionFaults, patternFaults, rulesIn } from './patterns.ts';
 
 const approval = 'api-approved.kubernetes.io';
 const isProtected = (group: string): boolean => /(^|\.)(k8s|kubernetes)\.io$/.test(group);
@@ -37,11 +37,18 @@ export function crdFaults(after: ApiObject, before: ApiObject | undefined, momen
     faults.push(
       scope === '' ? requiredValue('spec.scope') : notSupported('spec.scope', scope, ['Cluster', 'Namespaced']),
     );
-  faults.push(...versionsFaults(spec), ...namesFaults(names), ...changeFaults(after, before));
+  faults.push(...versionsFaults(spec, knownRules(before)), ...namesFaults(names), ...changeFaults(after, before));
   return faults;
 }
 
-function versionsFaults(spec: JsonObject): Faults {
+/** Rules that the kind has: a copy of another cluster may have some that would not be taken here. */
+function knownRules(before: ApiObject | undefined): ReadonlySet<string> {
+  if (before === undefined) return new Set();
+  const versions = listAt(objectAt(before, 'spec'), 'versions');
+  return new Set(versions.flatMap((version) => rulesIn(objectAt(version, 'schema')['openAPIV3Schema'])));
+}
+
+function versionsFaults(spec: JsonObject, known: ReadonlySet<string>): Faults {
   const faults: StatusCause[] = [];
   const versions = listAt(spec, 'versions');
   versions.forEach((version, index) => {
@@ -51,7 +58,12 @@ function versionsFaults(spec: JsonObject): Faults {
     const schema = objectAt(version, 'schema')['openAPIV3Schema'];
     const at = versions.length === 1 ? 'spec.validation.openAPIV3Schema' : `${path}.schema.openAPIV3Schema`;
     if (schema === undefined) faults.push(requiredValue(`${path}.schema.openAPIV3Schema`));
-    else faults.push(...structuralErrors(schema, at), ...patternFaults(schema, at), ...expressionFaults(schema, at));
+    else
+      faults.push(
+        ...structuralErrors(schema, at),
+        ...patternFaults(schema, at),
+        ...expressionFaults(schema, at, known),
+      );
   });
   const stored = versions.filter((version) => version['storage'] === true);
   if (stored.length !== 1)

@@ -1,35 +1,65 @@
 /** Patterns and rules of a CRD's schema that do not compile (apiextensions validation.go, in its words). */
 import { compileExpression } from '@polyanthus/ground-cel/expression';
+import { checkTypes, type CelType } from '@polyanthus/ground-cel/type-check';
 import { compilePattern } from '@polyanthus/ground-cel/pattern';
 import { invalidValue, requiredValue } from '@polyanthus/kube-objects/field-errors';
 import { isList, isObject, member } from '@polyanthus/kube-objects/json-value';
 import type { JsonObject, JsonValue } from '@polyanthus/kube-objects/meta';
 import type { Faults } from '../api-object.ts';
+import { ruleType } from './rule-types.ts';
 
-/** One fault a rule that is no expression; what this server does not evaluate is taken, and not evaluated. */
-export function expressionFaults(schema: JsonValue | undefined, path: string): Faults {
+/**
+ * One fault a rule that is no expression, whose types cannot be right, or that this server cannot evaluate: a rule that is taken
+ * is kept. `known`: texts of rules that the kind has already, which stay as they are.
+ */
+export function expressionFaults(
+  schema: JsonValue | undefined,
+  path: string,
+  known: ReadonlySet<string> = new Set(),
+  root = true,
+): Faults {
   if (!isObject(schema)) return [];
   const rules = member(schema, 'x-kubernetes-validations');
   const own = (isList(rules) ? rules : []).flatMap((rule, index) =>
-    isObject(rule) ? ruleFault(rule, `${path}.x-kubernetes-validations[${index}]`) : [],
+    isObject(rule) ? ruleFault(rule, `${path}.x-kubernetes-validations[${index}]`, ruleType(schema, root), known) : [],
   );
-  return [...own, ...children(schema, path).flatMap(([child, at]) => expressionFaults(child, at))];
+  return [...own, ...children(schema, path).flatMap(([child, at]) => expressionFaults(child, at, known, false))];
 }
 
-function ruleFault(rule: JsonObject, path: string): Faults {
+/** Every rule and message of a schema, as texts. */
+export function rulesIn(schema: JsonValue | undefined): readonly string[] {
+  if (!isObject(schema)) return [];
+  const rules = member(schema, 'x-kubernetes-validations');
+  const own = (isList(rules) ? rules : []).flatMap((rule) =>
+    isObject(rule) ? [member(rule, 'rule'), member(rule, 'messageExpression')] : [],
+  );
+  return [
+    ...own.filter((one) => typeof one === 'string'),
+    ...children(schema, '').flatMap(([child]) => rulesIn(child)),
+  ];
+}
+
+function ruleFault(rule: JsonObject, path: string, type: CelType, known: ReadonlySet<string>): Faults {
   const text = member(rule, 'rule');
   if (typeof text !== 'string' || text.trim() === '') return [requiredValue(`${path}.rule`, 'rule is not specified')];
-  return ['rule', 'messageExpression'].flatMap((key) => {
+  if (member(rule, 'optionalOldSelf') === true && !known.has(text))
+    return [invalidValue(`${path}.optionalOldSelf`, true, notHere('optionalOldSelf'))];
+  return (['rule', 'messageExpression'] as const).flatMap((key) => {
     const expression = member(rule, key);
-    if (typeof expression !== 'string' || expression.trim() === '') return [];
+    if (typeof expression !== 'string' || expression.trim() === '' || known.has(expression)) return [];
     try {
-      compileExpression(expression, ['self', 'oldSelf']);
+      const { lacks } = compileExpression(expression, ['self', 'oldSelf']);
+      if (lacks !== undefined) return [invalidValue(`${path}.${key}`, rule, `compilation failed: ${notHere(lacks)}`)];
+      checkTypes(expression, { self: type, oldSelf: type }, key === 'rule' ? 'bool' : 'string');
       return [];
     } catch (error) {
       return [invalidValue(`${path}.${key}`, rule, (error as Error).message)];
     }
   });
 }
+
+const notHere = (what: string): string =>
+  `${what} is not evaluated by this API server, though kube-apiserver knows it: leave the rule out here, or write it without`;
 
 /** One fault a pattern; the schema's depth is bounded by that of the body. */
 export function patternFaults(schema: JsonValue | undefined, path: string): Faults {

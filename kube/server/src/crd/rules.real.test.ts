@@ -152,6 +152,78 @@ async function said(write: Promise<KubeObject>): Promise<unknown> {
   }
 }
 
+/** What the compiler said, without the object around it. */
+const wordsOf = (message: string): string =>
+  /compilation failed: (ERROR: [^\n]*)/.exec(message)?.[1] ?? (/must evaluate to a bool/.exec(message)?.[0] || message);
+
+const typed = {
+  type: 'object',
+  properties: {
+    count: { type: 'integer' },
+    share: { type: 'number' },
+    name: { type: 'string', maxLength: 10 },
+    on: { type: 'boolean' },
+    when: { type: 'string', format: 'date-time' },
+    long: { type: 'string', format: 'duration' },
+    list: { type: 'array', maxItems: 5, items: { type: 'object', properties: { a: { type: 'integer' } } } },
+    texts: { type: 'array', maxItems: 5, items: { type: 'string', maxLength: 5 } },
+    map: { type: 'object', maxProperties: 5, additionalProperties: { type: 'integer' } },
+    free: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+    either: { 'x-kubernetes-int-or-string': true },
+    'x-y': { type: 'boolean' },
+    inner: { type: 'object', properties: { b: { type: 'string', maxLength: 5 } } },
+  },
+};
+const typedRules = [
+  'self.count > 1 && self.on',
+  'self.none == 1',
+  'has(self.none)',
+  'has(self.count) && self.count > 0',
+  'self.inner.c == "x"',
+  'self.inner.b == "x"',
+  'self.count == self.name',
+  'self.count == "1"',
+  'self.on == 1',
+  'self.name + "x" == "yx"',
+  'self.name + 1 == "x"',
+  'self.count + 1 > 2',
+  'self.count',
+  'self.name',
+  'self.name.size() > 1',
+  'size(self.count) > 1',
+  'self.count.startsWith("a")',
+  'self.name.startsWith("a")',
+  'self.list.all(x, x.a > 1)',
+  'self.list.all(x, x.b > 1)',
+  'self.list.exists(x, x.a == "1")',
+  'self.list[0].a == 1',
+  'self.list[0].z == 1',
+  'self.texts.all(t, t.matches("^a"))',
+  'self.texts.all(t, t > 1)',
+  'self.map.all(k, k.startsWith("a"))',
+  'self.map["a"] == 1',
+  'self.map["a"] == "x"',
+  'self.map.a == 1',
+  'self.either == 1 || self.either == "x"',
+  'self.x__dash__y',
+  'self.on ? self.count > 1 : self.name == "a"',
+  'self.count ? true : false',
+  'self.on && self.count',
+  '!self.count',
+  '!self.on',
+  'self.when > timestamp("2020-01-01T00:00:00Z")',
+  'self.long < duration("1h")',
+  'self == oldSelf',
+  'self.count == oldSelf.count',
+  'oldSelf.none == 1',
+  '"a" in self.texts',
+  'self.count in [1, 2, 3]',
+  'self.texts.filter(t, t == "a").size() == 1',
+  'self.texts.map(t, t + "x").exists(t, t == "ax")',
+  'self.on.b == 1',
+  'self.name.b == 1',
+];
+
 describe.skipIf(why !== undefined)(`rules of custom kinds${why === undefined ? '' : ` (${why})`}`, () => {
   let plane: ControlPlane;
   let cluster: TestCluster;
@@ -220,5 +292,16 @@ describe.skipIf(why !== undefined)(`rules of custom kinds${why === undefined ? '
       );
       expect(codes, rule).toEqual(['Invalid', 'Invalid']);
     }
+  });
+
+  it.each(typedRules)('a kind with the rule %s is taken or refused alike', async (rule) => {
+    const schema = { ...typed, 'x-kubernetes-validations': [{ rule }] };
+    const words = await both((ctx, client) =>
+      client.create(ctx, customResourceDefinitions, crd('others', 'Other', schema), { dryRun: true }).then(
+        () => 'taken',
+        (error: unknown) => wordsOf((error as Error).message),
+      ),
+    );
+    expect(words[1]).toBe(words[0]);
   });
 });

@@ -122,6 +122,23 @@ describe('rules of a custom kind', () => {
     ]);
     expect(at({ rule: 'selv == 1' })[0]).toContain("undeclared reference to 'selv'");
     expect(at({ rule: 'self ==', messageExpression: '"' })).toHaveLength(2);
-    expect(at({ rule: 'quantity(self).isGreaterThan(quantity("1"))' })).toEqual([]);
+    expect(at({ rule: 'quantity(self).isGreaterThan(quantity("1"))' })[0]).toContain(
+      'isGreaterThan is not evaluated by this API server, though kube-apiserver knows it',
+    );
+    expect(at({ rule: 'true', optionalOldSelf: true })[0]).toContain('optionalOldSelf is not evaluated');
+  });
+
+  it('whose types cannot be right are refused with their kind; those that the kind has already are left alone', () => {
+    const at = (rule: string, known: readonly string[] = []): readonly string[] => {
+      const properties = { name: { type: 'string' }, count: { type: 'integer' }, 'x-y': { type: 'boolean' } };
+      const spec = { type: 'object', properties, 'x-kubernetes-validations': [{ rule }] };
+      const whole = { type: 'object', properties: { spec } };
+      return expressionFaults(whole, 'schema', new Set(known)).map(({ message = '' }) => message);
+    };
+    expect(at("self.name.startsWith('a') && self.count > 1 && self.x__dash__y")).toEqual([]);
+    expect(at('self.nome == "a"')[0]).toContain("ERROR: <input>:1:5: undefined field 'nome'");
+    expect(at('self.count == self.name')[0]).toContain("no matching overload for '_==_' applied to '(int, string)'");
+    expect(at('self.count')[0]).toContain('must evaluate to a bool');
+    expect(at('self.count', ['self.count'])).toEqual([]);
   });
 });
