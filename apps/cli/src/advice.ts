@@ -41,7 +41,7 @@ function ofStatus(error: StatusError): string | undefined {
   const { details, reason = '' } = error.status;
   const kind = details?.kind ?? '';
   if (reason === 'NotFound' && details === undefined)
-    return 'What answers at this address knows no such API: check the server of the kubeconfig and its context (--context, --hub-context).';
+    return 'What answers at this address knows no such API: check the server of the kubeconfig and its context (--context, --hub-context). A cluster in which no run was ever started knows no runs.';
   if (reason === 'NotFound') return lists[kind];
   if (reason === 'AlreadyExists' && kind === 'runs')
     return `Choose another --name, or go on with that run: polyanthus runbook resume ${details?.name ?? 'RUN'}`;
