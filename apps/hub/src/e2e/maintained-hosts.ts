@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { labKeyFile, prepareMedia, startHosts, type Hosts } from '../../../../lab/src/hosts.ts';
 import { startCluster } from '../../../../lab/src/kubeadm.ts';
+import { runsNamespace } from '@polyanthus/engine-runbook/kinds';
 import type { LoadFigures } from '../../../../lab/src/load.ts';
+import type { KillConfig, KillFigures } from './kill-each-step.ts';
 import { bundle, type Running } from './processes.ts';
 import { kubernetesVersion, must, Workstation } from './workstation.ts';
 
 const nodePort = 30_080;
 const waitMs = 200_000;
+const killScript = join(import.meta.dirname, 'kill-each-step.ts');
 const loadScript = join(import.meta.dirname, '../../../../lab/src/load.ts');
 
 /** CoreDNS as a web server: its health endpoint keeps connections, and serves on for a while after SIGTERM (lameduck). */
@@ -104,10 +107,75 @@ export class MaintainedHosts extends Workstation {
   }
 
   /** `polyanthus cluster maintain` with a command that leaves a mark on the host and then takes so long. */
-  maintain(name: string, nodes: readonly string[], seconds: number): Running {
+  maintain(name: string, nodes: readonly string[], seconds: number, ...more: readonly string[]): Running {
+    return this.polyanthus(...this.#maintainArguments(name, nodes, seconds), ...more);
+  }
+
+  #maintainArguments(name: string, nodes: readonly string[], seconds: number): readonly string[] {
     const access = [`--ssh-key=${labKeyFile}`, `--known-hosts=${this.knownHostsFile}`];
-    const run = `--run=${commandOf(name, seconds)}`;
-    return this.polyanthus('cluster', 'maintain', ...nodes, `--name=${name}`, run, ...access);
+    return ['cluster', 'maintain', ...nodes, `--name=${name}`, `--run=${commandOf(name, seconds)}`, ...access];
+  }
+
+  /** The same, its executor killed after each thing about a step that it stores; the last one ends by itself. */
+  async killAtEachStep(name: string, nodes: readonly string[], seconds: number): Promise<KillFigures> {
+    const config: KillConfig = {
+      kubeconfig: this.clusterKubeconfig,
+      proxied: join(this.folder, 'proxied.conf'),
+      folder: this.folder,
+      main: this.#main,
+      run: name,
+      first: this.#maintainArguments(name, nodes, seconds),
+      next: ['runbook', 'resume', name],
+    };
+    const running = this.begin(process.execPath, killScript, JSON.stringify(config));
+    if ((await running.ended) !== 0) throw new Error(`the run could not be killed: ${running.said()}`);
+    return JSON.parse(running.said().trim().split('\n').at(-1) ?? '') as KillFigures;
+  }
+
+  /** `STEP/TARGET STATE` of every step of a run, in order. */
+  async steps(run: string): Promise<readonly string[]> {
+    const line = '{.spec.step}/{.spec.target.name} {.status.state}{"\\n"}';
+    const path = `-o=jsonpath={range .items[*]}${line}{end}`;
+    const label = `-l=runbook.polyanthus.dev/run=${run}`;
+    return (await this.admin(['get', 'runsteps', `-n=${runsNamespace}`, label, path])).trim().split('\n');
+  }
+
+  /** Claims of runs on nodes. */
+  async nodeClaims(): Promise<string> {
+    return this.admin([
+      'get',
+      'nodes',
+      '-o=jsonpath={.items[*].metadata.annotations.runbook\\.polyanthus\\.dev/claim}',
+    ]);
+  }
+
+  /** The claim that a host keeps: cluster (`-` once it was given back), epoch and holder. */
+  async hostClaim(host: string): Promise<readonly string[]> {
+    const { stdout } = await this.hosts.ssh(host, 'cat /var/lib/polyanthus/host/claim');
+    return stdout.trim().split('\t').slice(0, 3);
+  }
+
+  /** Units of a run that a host began, by its journal. */
+  async begun(host: string, run: string): Promise<readonly string[]> {
+    const { stdout } = await this.hosts.ssh(host, 'grep ^begin /var/lib/polyanthus/host/journal | cut -f5');
+    return stdout.split('\n').filter((unit) => unit.startsWith(`polyanthus-${run}-`));
+  }
+
+  /** The boot id of a host. */
+  async bootId(host: string): Promise<string> {
+    return (await this.hosts.ssh(host, 'cat /proc/sys/kernel/random/boot_id')).stdout.trim();
+  }
+
+  /** Follows the budget; the function ends it, and answers the fewest healthy pods of all that were seen, and how many it wants. */
+  followBudget(): () => Promise<{ readonly fewest: number; readonly wanted: number }> {
+    const path = '-o=jsonpath={.status.currentHealthy}/{.status.desiredHealthy} ';
+    const running = this.beginKubectl(this.clusterKubeconfig, ['get', 'pdb', 'web', '-w', path]);
+    return async () => {
+      await running.stop();
+      const seen = [...running.said().matchAll(/(\d+)\/(\d+) /g)].map(([, healthy, wanted]) => [healthy, wanted]);
+      const column = (index: number): readonly number[] => seen.map((one) => Number(one[index]));
+      return { fewest: Math.min(...column(0)), wanted: Math.max(...column(1)) };
+    };
   }
 
   /** `polyanthus runbook rehearse` of the same. */
