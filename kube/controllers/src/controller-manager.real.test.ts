@@ -13,6 +13,7 @@ import { startControlPlane, startControllerManager } from '../../../lab/src/cont
 import { whyNotReal } from '../../../lab/src/parts.ts';
 import { bootstrapTokenSuite } from './bootstrap-tokens/testing.ts';
 import { certificateSuite } from './certificates/testing.ts';
+import { cronJobSuite } from './cronjob/testing.ts';
 import { daemonSetSuite } from './daemonset/testing.ts';
 import { endpointSliceSuite } from './endpoint-slices/testing.ts';
 import { jobSuite } from './job/testing.ts';
@@ -81,6 +82,7 @@ describe.skipIf(why !== undefined)(`kube-controller-manager${why === undefined ?
   daemonSetSuite(name, open);
   endpointSliceSuite(name, open);
   jobSuite(name, open);
+  cronJobSuite(name, open);
   nodeSuite(name, open);
   certificateSuite(name, open);
   bootstrapTokenSuite(name, open);

@@ -20,6 +20,7 @@ import { bootstrapSignerController, tokenCleanerController } from './bootstrap-t
 import { certificateApprover } from './certificates/approver.ts';
 import { certificateCleaner } from './certificates/cleaner.ts';
 import { endpointSliceController } from './endpoint-slices/controller.ts';
+import { cronJobController } from './cronjob/controller.ts';
 import { jobController, ttlAfterFinishedController } from './job/controller.ts';
 import { nodeLifecycleController } from './nodes/lifecycle-controller.ts';
 import { podGarbageCollector } from './nodes/pod-gc.ts';
@@ -42,6 +43,7 @@ export const controllers: readonly ControllerDefinition[] = [
   daemonSetController,
   jobController,
   ttlAfterFinishedController,
+  cronJobController,
   nodeLifecycleController,
   taintEvictionController,
   podGarbageCollector,

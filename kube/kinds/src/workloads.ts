@@ -147,3 +147,41 @@ export interface Job extends KubeObject {
 }
 /** batch/v1 Job. */
 export const jobs = resourceType<Job>('batch', 'v1', 'jobs', 'Job', true);
+
+/** A Job as it stands in `status.active` of a CronJob. */
+interface ActiveJob {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+}
+
+/** Jobs by a schedule. */
+export interface CronJob extends KubeObject {
+  readonly spec: {
+    readonly schedule: string;
+    /** A name such as `Europe/Berlin`; absent: UTC. */
+    readonly timeZone?: string;
+    readonly startingDeadlineSeconds?: number;
+    readonly concurrencyPolicy?: 'Allow' | 'Forbid' | 'Replace';
+    readonly suspend?: boolean;
+    readonly jobTemplate: {
+      readonly metadata?: {
+        readonly labels?: Readonly<Record<string, string>>;
+        readonly annotations?: Readonly<Record<string, string>>;
+      };
+      readonly spec: Job['spec'];
+    };
+    readonly successfulJobsHistoryLimit?: number;
+    readonly failedJobsHistoryLimit?: number;
+  };
+  readonly status?: {
+    readonly active?: readonly ActiveJob[];
+    readonly lastScheduleTime?: string;
+    readonly lastSuccessfulTime?: string;
+  };
+}
+/** Its type. */
+export const cronJobs = resourceType<CronJob>('batch', 'v1', 'cronjobs', 'CronJob', true);
