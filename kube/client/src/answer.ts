@@ -15,10 +15,14 @@ export interface Asked {
 export const answerBytesMax = 256 * 1024 * 1024;
 const failureBytesMax = 1024 * 1024;
 
+/** Without a copy of the bytes. */
+const textOf = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
+
 /** The JSON of a successful answer. Failures are StatusError; JSON that does not parse is AnswerNotUnderstood. */
 export async function readJson<R>(asked: Asked, response: HttpResponse): Promise<R> {
   if (response.status < 200 || response.status > 299) throw await readFailure(asked, response);
-  const text = Buffer.from(await readBody(response.body, answerBytesMax)).toString('utf8');
+  const text = textOf(await readBody(response.body, answerBytesMax));
   try {
     return JSON.parse(text) as R;
   } catch (cause) {
@@ -32,7 +36,7 @@ export async function readJson<R>(asked: Asked, response: HttpResponse): Promise
 
 /** The failure that an answer means: its own Status, or one made from code and text as client-go makes it. */
 export async function readFailure(asked: Asked, response: HttpResponse): Promise<StatusError> {
-  const text = Buffer.from(await readBody(response.body, failureBytesMax)).toString('utf8');
+  const text = textOf(await readBody(response.body, failureBytesMax));
   return new StatusError(statusOf(text) ?? foreignStatus(asked, response, text));
 }
 
