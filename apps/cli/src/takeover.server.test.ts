@@ -215,7 +215,8 @@ it(
     expect(await heir.ended, heir.output()).toBe(0);
     stopped.child.kill('SIGCONT');
     expect(await stopped.ended, stopped.output()).toBe(1);
-    expect(await expectNothingBut(first, before), stopped.output()).toBe(1);
+    // A drain evicts many at once: others may have been decided at the stop, too, and not yet sent.
+    expect(await expectNothingBut(first, before), stopped.output()).toBeGreaterThanOrEqual(1);
     expect(await cordons()).toEqual([false, false, false]);
     const report = polyanthus('runbook', 'report', 'm', `--kubeconfig=${second.kubeconfig}`);
     expect(await report.ended, report.output()).toBe(0);

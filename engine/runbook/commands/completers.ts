@@ -31,7 +31,12 @@ export function completersOf(setup: RunbookSetup): NonNullable<Command['complete
     approvals: async (ctx, environment, input) => {
       const { spec, status } = await runOf(ctx, environment, input);
       const runbook = bookOf(spec.runbook);
-      return [...new Set([...(status?.waitingFor ?? []), ...(runbook === undefined ? [] : approvable(runbook))])];
+      return [
+        ...new Set([
+          ...(status?.waitingFor ?? []),
+          ...(runbook === undefined ? [] : approvable(runbook, spec.parameters)),
+        ]),
+      ];
     },
     steps: async (ctx, environment, input) => {
       const runbook = bookOf((await runOf(ctx, environment, input)).spec.runbook);
