@@ -3,6 +3,7 @@
  * together, a result of the wrong type. What is not known for certain is let pass and found when it is evaluated.
  */
 import type { Expr } from './expression-tree.ts';
+import { celErrors } from './errors.ts';
 import { compilation, parsedOf } from './expression.ts';
 
 type SimpleKind = 'dyn' | 'int' | 'double' | 'string' | 'bool' | 'bytes' | 'timestamp' | 'duration';
@@ -32,7 +33,8 @@ export function checkTypes(
     compilation(text, parsed.sourceInfo?.positions[String(expr.id)] ?? 0, words),
   );
   const type = checker.typeOf(parsed.expr, new Map(Object.entries(variables)));
-  if (type.kind !== 'dyn' && type.kind !== wanted) throw compilation(text, 0, `must evaluate to a ${wanted}`);
+  if (type.kind !== 'dyn' && type.kind !== wanted)
+    throw celErrors.error('ExpressionInvalid', `cel expression must evaluate to a ${wanted}`);
 }
 
 type Scope = ReadonlyMap<string, CelType>;
@@ -123,6 +125,9 @@ class Checker {
       return common(types.slice(1));
     }
     if (logical.has(name)) {
+      const wrong = name === '!_' ? -1 : types.findIndex((one) => !isA(one, 'bool'));
+      if (wrong !== -1)
+        throw this.#fault(args[wrong] ?? expr, `expected type 'bool' but found '${shown(types[wrong] ?? dyn)}'`);
       if (!types.every((one) => isA(one, 'bool'))) throw mismatch();
       return bool;
     }

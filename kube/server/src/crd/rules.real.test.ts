@@ -152,9 +152,10 @@ async function said(write: Promise<KubeObject>): Promise<unknown> {
   }
 }
 
-/** What the compiler said, without the object around it. */
+/** What the compiler said, without the object around it and the column, which is now and then another one here. */
 const wordsOf = (message: string): string =>
-  /compilation failed: (ERROR: [^\n]*)/.exec(message)?.[1] ?? (/must evaluate to a bool/.exec(message)?.[0] || message);
+  /compilation failed: (ERROR: [^\n]*)/.exec(message)?.[1]?.replace(/<input>:\d+:\d+/, '') ??
+  (/must evaluate to a bool/.exec(message)?.[0] || message);
 
 const typed = {
   type: 'object',
