@@ -87,7 +87,8 @@ describe.skipIf(why !== undefined)(
         random: systemRandom,
         scheduler: false,
         nodes: ['n1', 'n2', 'n3'].map((name) => ({ name })),
-        behaviours: [{ startDelayMs: 100, readyDelayMs: 100, shutdownMs: 100 }],
+        // Slow enough for the budget to be in the way: what the rehearsal says of it is then what happens.
+        behaviours: [{ startDelayMs: 100, readyDelayMs: 2000, shutdownMs: 100 }],
       });
       stop = async () => {
         cancel();
