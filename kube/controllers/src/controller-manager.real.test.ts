@@ -26,64 +26,86 @@ const why = whyNotReal(['etcd', '3.7.0'], ['kube-apiserver', '1.37.2'], ['kube-c
 /** Pods of a lost node are looked for every twenty seconds and are given forty more. */
 const limitMs = 110_000;
 
-describe.skipIf(why !== undefined)(`kube-controller-manager${why === undefined ? '' : ` (${why})`}`, () => {
-  let closing: (() => Promise<void>) | undefined;
-  let opened: Promise<World> | undefined;
-  const open = (): Promise<World> => (opened ??= start());
-  afterAll(async () => closing?.());
+/** Nodes are given up sooner than by default, for the test's sake; kubelets renew their Leases every ten seconds. */
+const soon = ['--node-monitor-grace-period=21s', '--node-startup-grace-period=21s', '--node-monitor-period=1s'];
 
-  async function start(): Promise<World> {
-    const plane = await startControlPlane();
-    const random = systemRandom;
-    const authority = await createAuthority({ commonName: 'cluster', nowMs: background().clock.now(), random });
-    const [certificate, key] = [join(plane.folder, 'signer.crt'), join(plane.folder, 'signer.key')];
-    await writeFile(certificate, authority.certificatePem);
-    await writeFile(key, authority.keyPem, { mode: 0o600 });
-    await startControllerManager(plane, [
-      '--controllers=*,bootstrap-signer-controller,token-cleaner-controller',
-      `--cluster-signing-cert-file=${certificate}`,
-      `--cluster-signing-key-file=${key}`,
-    ]);
-    const { ctx, cancel } = withCancel(background());
-    const transport = createTransport({
-      baseUrl: plane.url,
-      tls: { ca: plane.caPem },
-      headers: async () => ({ authorization: `Bearer ${plane.adminToken}` }),
-    });
-    const client = createClient(transport);
-    const simulation = startSimulation(ctx, {
-      client,
-      random: systemRandom,
-      nodes: [{ name: 'n1' }, { name: 'n2' }],
-      behaviours: testBehaviours,
-      freeze: true,
-    });
-    closing = async () => {
+/** A world of its own for the suites: what one of them asks of the nodes is not what another's pods bear. */
+function describeManager(name: string, args: readonly string[], suites: readonly Suite[]): void {
+  describe.skipIf(why !== undefined)(`${name}${why === undefined ? '' : ` (${why})`}`, () => {
+    let opened: Promise<ManagedWorld> | undefined;
+    const open = (): Promise<ManagedWorld> => (opened ??= start(args));
+    afterAll(async () => (await opened)?.close());
+    for (const suite of suites) suite(name, open);
+  });
+}
+
+type Suite = (name: string, open: () => Promise<World>) => void;
+
+interface ManagedWorld extends World {
+  close(): Promise<void>;
+}
+
+async function start(args: readonly string[]): Promise<ManagedWorld> {
+  const plane = await startControlPlane();
+  await startControllerManager(plane, [
+    '--controllers=*,bootstrap-signer-controller,token-cleaner-controller',
+    ...(await signerArgs(plane.folder)),
+    ...args,
+  ]);
+  const { ctx, cancel } = withCancel(background());
+  const transport = createTransport({
+    baseUrl: plane.url,
+    tls: { ca: plane.caPem },
+    headers: async () => ({ authorization: `Bearer ${plane.adminToken}` }),
+  });
+  const client = createClient(transport);
+  const simulation = startSimulation(ctx, {
+    client,
+    random: systemRandom,
+    nodes: [{ name: 'n1' }, { name: 'n2' }],
+    behaviours: testBehaviours,
+    freeze: true,
+  });
+  return {
+    ctx,
+    client,
+    as: (username, ...groups) => clientAs(transport, username, groups),
+    pass: (ms) => delay(ms),
+    until: async (condition, what) => {
+      for (const endMs = performance.now() + limitMs; !(await condition()); await delay(50))
+        if (performance.now() > endMs) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
+    },
+    close: async () => {
       cancel();
       await simulation.stopped;
       await transport.close();
       await plane.stop();
-    };
-    return {
-      ctx,
-      client,
-      as: (username, ...groups) => clientAs(transport, username, groups),
-      pass: (ms) => delay(ms),
-      until: async (condition, what) => {
-        for (const endMs = performance.now() + limitMs; !(await condition()); await delay(50))
-          if (performance.now() > endMs) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
-      },
-    };
-  }
+    },
+  };
+}
 
-  const name = 'a real kube-controller-manager';
-  quotaSuite(name, open);
-  statefulSetSuite(name, open);
-  daemonSetSuite(name, open);
-  endpointSliceSuite(name, open);
-  jobSuite(name, open);
-  cronJobSuite(name, open);
-  nodeSuite(name, open);
-  certificateSuite(name, open);
-  bootstrapTokenSuite(name, open);
-});
+/** The CA that signs what it approves. */
+async function signerArgs(folder: string): Promise<readonly string[]> {
+  const nowMs = background().clock.now();
+  const authority = await createAuthority({ commonName: 'cluster', nowMs, random: systemRandom });
+  const [certificate, key] = [join(folder, 'signer.crt'), join(folder, 'signer.key')];
+  await writeFile(certificate, authority.certificatePem);
+  await writeFile(key, authority.keyPem, { mode: 0o600 });
+  return [`--cluster-signing-cert-file=${certificate}`, `--cluster-signing-key-file=${key}`];
+}
+
+describeManager(
+  'a real kube-controller-manager',
+  [],
+  [
+    quotaSuite,
+    statefulSetSuite,
+    daemonSetSuite,
+    endpointSliceSuite,
+    jobSuite,
+    cronJobSuite,
+    certificateSuite,
+    bootstrapTokenSuite,
+  ],
+);
+describeManager('a real kube-controller-manager that gives nodes up soon', soon, [nodeSuite]);

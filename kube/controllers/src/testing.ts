@@ -75,6 +75,8 @@ export const testBehaviours: readonly PodBehaviour[] = [
     startDelayMs: 100,
     runs: [{ durationMs: 200, exitCode: 0 }],
   },
+  // Killed at the end of its grace period: a pod that is deleted and ends well has succeeded.
+  { match: { image: 'stubborn' }, startDelayMs: 100, readyDelayMs: 100, shutdownMs: 60_000 },
   { startDelayMs: 100, readyDelayMs: 100, shutdownMs: 50 },
 ];
 

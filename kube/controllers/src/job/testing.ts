@@ -194,7 +194,7 @@ export function jobSuite(name: string, open: () => Promise<World>): void {
     });
 
     it('replaces a pod that somebody deleted, and goes with all its pods', async () => {
-      await create('kept', 'v1');
+      await create('kept', 'stubborn');
       await world.until(async () => ((await get('kept')).status?.ready ?? 0) === 1, 'its pod');
       const [victim] = await podsOf('kept');
       await world.client.delete(world.ctx, pods, { namespace, name: victim?.metadata.name ?? '' });
