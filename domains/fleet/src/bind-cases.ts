@@ -39,6 +39,16 @@ export async function grantWriter(ctx: Context, admin: KubeClient, user: string)
     { verbs: ['create', 'update', 'patch', 'get'], apiGroups: [fleetGroup], resources: ['*'] },
     { verbs: ['bind'], apiGroups: [fleetGroup], resources: ['memberships', 'scopes'], resourceNames: ['own'] },
   ];
+  await grant(ctx, admin, user, rules);
+}
+
+/** Gives the user these rights in the namespace of the cases, by a Role and a RoleBinding of its name. */
+export async function grant(
+  ctx: Context,
+  admin: KubeClient,
+  user: string,
+  rules: readonly PolicyRule[],
+): Promise<void> {
   const metadata = { name: user, namespace };
   await admin.create(ctx, roles, { apiVersion: `${rbac}/v1`, kind: 'Role', metadata, rules });
   await admin.create(ctx, roleBindings, {

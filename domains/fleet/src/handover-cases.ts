@@ -1,11 +1,11 @@
 /** Who may have the hub work on which member, and with which keys: cases for the embedded API server and for a real one. */
 import type { Context } from '@polyanthus/ground-base/context';
 import type { KubeClient } from '@polyanthus/kube-client/client';
-import { roleBindings, roles, type PolicyRule } from '@polyanthus/kube-kinds/core';
+import type { PolicyRule } from '@polyanthus/kube-kinds/core';
 import { fleetGroup } from '@polyanthus/kube-kinds/own/fleet';
 import { runbookGroup, runHandovers, type RunHandover } from '@polyanthus/kube-kinds/own/runbook';
+import { grant } from './bind-cases.ts';
 
-const rbac = 'rbac.authorization.k8s.io';
 const namespace = 'default';
 
 /** A user who may write handovers, have the hub work on the membership `own`, and read the Secret `own`. */
@@ -16,15 +16,7 @@ export async function grantHandover(ctx: Context, admin: KubeClient, user: strin
     { verbs: ['get'], apiGroups: [''], resources: ['secrets'], resourceNames: ['own'] },
     { verbs: ['list'], apiGroups: [''], resources: ['secrets'] },
   ];
-  const metadata = { name: user, namespace };
-  await admin.create(ctx, roles, { apiVersion: `${rbac}/v1`, kind: 'Role', metadata, rules });
-  await admin.create(ctx, roleBindings, {
-    apiVersion: `${rbac}/v1`,
-    kind: 'RoleBinding',
-    metadata,
-    roleRef: { apiGroup: rbac, kind: 'Role', name: user },
-    subjects: [{ kind: 'User', apiGroup: rbac, name: user }],
-  });
+  await grant(ctx, admin, user, rules);
 }
 
 /** What such a user may and may not write; `refused` is the field at fault. */

@@ -8,6 +8,7 @@ import type { FencedHost } from '@polyanthus/engine-hosts/protocol';
 import { hasSucceeded, sentenceOf, stemOf, type UnitState } from '@polyanthus/engine-hosts/unit';
 import type { ActionStep, StepScope, Verdict } from '@polyanthus/engine-runbook/runbook';
 import type { Node } from '@polyanthus/kube-kinds/core';
+import { readyStatus } from '@polyanthus/kube-kinds/ready';
 import { findHost, hostAt, releaseFrom, type HostBefore, type OpenHost } from './host-command.ts';
 import { heartbeat, type Heartbeat } from './sign-of-life.ts';
 
@@ -119,7 +120,7 @@ async function isReady(ctx: Context, scope: StepScope, boot: string): Promise<Ve
   const before = beforeOf(scope);
   const node = await read(scope);
   const beat = await heartbeat(ctx, scope);
-  const status = node.status?.conditions?.find((one) => one.type === 'Ready')?.status ?? 'Unknown';
+  const status = readyStatus(node) ?? 'Unknown';
   const since = `boot ${before.boot} before, ${boot} now`;
   if (before.named && !names(node, boot))
     return { ok: false, evidence: `${since}; the Node is still of boot ${node.status?.nodeInfo?.['bootID'] ?? ''}` };

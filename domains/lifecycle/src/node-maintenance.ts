@@ -15,12 +15,13 @@ import type {
   Verdict,
 } from '@polyanthus/engine-runbook/runbook';
 import { type Node } from '@polyanthus/kube-kinds/core';
+import { readyStatus } from '@polyanthus/kube-kinds/ready';
 import type { RunTarget } from '@polyanthus/kube-kinds/own/runbook';
 import type { KubeObject } from '@polyanthus/kube-objects/meta';
 import { commandStep, hostParameters, noHosts, reachStep, type OpenHost } from './host-command.ts';
 import { rebootStep } from './host-reboot.ts';
 import { DrainTally } from './drain-mark.ts';
-import { followLife, heartbeat, lifeBefore, lifeSentence, signOfLife } from './sign-of-life.ts';
+import { followLife, handsOn, heartbeat, lifeBefore, lifeSentence, signOfLife } from './sign-of-life.ts';
 import { nodeTargets } from './node-targets.ts';
 import { followOwners, ownersDown, ownersOf, podsBack, type PodOwner } from './pods-back.ts';
 import { refusalsOf } from './refusals.ts';
@@ -212,9 +213,6 @@ const uncordon: ActionStep = {
   },
 };
 
-/** With these the node is in other hands for a while: what its kubelet said before that proves nothing any more. */
-const handsOn = ['run', 'reboot', 'approve'] as const;
-
 const ready: CheckStep = {
   id: 'ready',
   kind: 'check',
@@ -228,7 +226,7 @@ const ready: CheckStep = {
       const life = await signOfLife(ctx, scope);
       if (!life.ok) return life;
       const node = await read(scope);
-      const status = node.status?.conditions?.find((one) => one.type === 'Ready')?.status ?? 'Unknown';
+      const status = readyStatus(node) ?? 'Unknown';
       return { ok: status === 'True', evidence: `Ready is ${status}, ${life.evidence}` };
     },
     follow: followLife,

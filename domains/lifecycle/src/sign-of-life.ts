@@ -3,6 +3,7 @@
  * apart from what was there before, so that clocks of nodes do not matter.
  */
 import type { Context } from '@polyanthus/ground-base/context';
+import { inOtherHands } from '@polyanthus/engine-runbook/effects';
 import type { StepScope, Verdict } from '@polyanthus/engine-runbook/runbook';
 import { follow, type Following } from '@polyanthus/kube-client/follow';
 import { unlessGone } from '@polyanthus/kube-client/gone';
@@ -12,6 +13,9 @@ import type { LifeMark } from './drain-mark.ts';
 const namespace = 'kube-node-lease';
 /** The duration of kubelets' Leases: for so long Kubernetes itself takes a silent kubelet for alive. */
 const youngMs = 40_000;
+
+/** Parameters with which the node is in other hands for a while: what its kubelet said before that proves nothing any more. */
+export const handsOn = ['run', 'reboot', 'approve'] as const;
 
 /** What is proven, for the plan in words. */
 export const lifeSentence =
@@ -39,8 +43,7 @@ export async function heartbeat(ctx: Context, scope: StepScope): Promise<Heartbe
 
 /** Of this very process, so that its monotonic clock tells: young, and nobody had the node in hand since. */
 function counts(ctx: Context, scope: StepScope, sign: { readonly epoch: number; readonly atMs: number }): boolean {
-  const { run, reboot, approve } = scope.parameters;
-  if (run !== undefined || reboot === true || approve === true) return false;
+  if (inOtherHands({ handsOn }, scope.parameters)) return false;
   return sign.epoch === scope.identity.epoch && ctx.clock.monotonic() - sign.atMs <= youngMs;
 }
 

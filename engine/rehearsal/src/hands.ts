@@ -1,17 +1,9 @@
-/** Whether a node is in other hands for a while: then its kubelet has to show itself anew, which takes a heartbeat. */
-import type { StepEffect } from '@polyanthus/engine-runbook/effects';
+/** What times of earlier runs teach nothing, as they waited for another sign of a node's life. */
+import { inOtherHands } from '@polyanthus/engine-runbook/effects';
 import type { Runbook } from '@polyanthus/engine-runbook/runbook';
 import type { Run } from '@polyanthus/kube-kinds/own/runbook';
 
 type Given = Readonly<Record<string, unknown>>;
-
-/** By the parameters of the run. */
-export function inOtherHands(
-  { handsOn = [] }: Extract<StepEffect, { kind: 'await-node' }>,
-  parameters: Given,
-): boolean {
-  return handsOn.some((name) => parameters[name] !== undefined && parameters[name] !== false);
-}
 
 /** Steps of an earlier run that waited for something else than they will now: their times teach nothing. */
 export function unlikeSteps(runbook: Runbook, digest: string, parameters: Given, { spec }: Run): ReadonlySet<string> {

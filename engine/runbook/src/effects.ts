@@ -33,6 +33,14 @@ export type StepEffect =
   /** Waits until the controllers of what was evicted have their pods back. */
   | { readonly kind: 'await-pods' };
 
+/** Whether a node is in other hands for a while, by the parameters of the run: then its kubelet has to show itself anew. */
+export function inOtherHands(
+  { handsOn = [] }: { readonly handsOn?: readonly string[] },
+  parameters: Readonly<Record<string, unknown>>,
+): boolean {
+  return handsOn.some((name) => parameters[name] !== undefined && parameters[name] !== false);
+}
+
 /** What a step with the effect `drain-node` leaves as its mark, for the comparison with a rehearsal. Lists are short. */
 export interface DrainMark {
   readonly evicted: number;

@@ -6,6 +6,7 @@ import type { Transport } from '@polyanthus/ground-http/message';
 import type { KubeClient } from '@polyanthus/kube-client/client';
 import { startControllers } from '@polyanthus/kube-controllers/start';
 import type { Node, Pod } from '@polyanthus/kube-kinds/core';
+import { readyStatus } from '@polyanthus/kube-kinds/ready';
 import { statusError } from '@polyanthus/kube-objects/status';
 import type { KubeletDialer } from '@polyanthus/kube-server/kubelet-dialer';
 import { createKubeletHandler } from '@polyanthus/kube-sim/kubelet/handler';
@@ -71,8 +72,8 @@ export function sandboxNodes(ctx: Context, count: number, random: Random): Sandb
 }
 
 /** Ready or not, its kubelet said so: Unknown is what others say of a kubelet that is silent. */
-function isAlive({ status }: Node): boolean {
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status;
+function isAlive(node: Node): boolean {
+  const ready = readyStatus(node);
   return ready === 'True' || ready === 'False';
 }
 

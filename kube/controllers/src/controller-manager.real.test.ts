@@ -1,13 +1,11 @@
 /** The real kube-controller-manager on simulated nodes: it must do what our suites ask of our controllers. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe } from 'vitest';
 import { background, withCancel } from '@polyanthus/ground-base/context';
 import { systemRandom } from '@polyanthus/ground-base/random';
 import { createTransport } from '@polyanthus/ground-http/node-client';
 import { createAuthority } from '@polyanthus/ground-pki/authority';
-import { createClient } from '@polyanthus/kube-client/rest';
 import { startSimulation } from '@polyanthus/kube-sim/simulation';
 import { startControlPlane, startControllerManager } from '../../../lab/src/control-plane.ts';
 import { whyNotReal } from '../../../lab/src/parts.ts';
@@ -20,7 +18,7 @@ import { jobSuite } from './job/testing.ts';
 import { nodeSuite } from './nodes/testing.ts';
 import { quotaSuite } from './quota/testing.ts';
 import { statefulSetSuite } from './statefulset/testing.ts';
-import { clientAs, testBehaviours, type World } from './testing.ts';
+import { realWorld, testBehaviours, type World } from './testing.ts';
 
 const why = whyNotReal(['etcd', '3.7.0'], ['kube-apiserver', '1.37.2'], ['kube-controller-manager', '1.37.2']);
 /** Pods of a lost node are looked for every twenty seconds and are given forty more. */
@@ -58,7 +56,8 @@ async function start(args: readonly string[]): Promise<ManagedWorld> {
     tls: { ca: plane.caPem },
     headers: async () => ({ authorization: `Bearer ${plane.adminToken}` }),
   });
-  const client = createClient(transport);
+  const world = realWorld(ctx, transport, limitMs);
+  const { client } = world;
   const simulation = startSimulation(ctx, {
     client,
     random: systemRandom,
@@ -67,14 +66,7 @@ async function start(args: readonly string[]): Promise<ManagedWorld> {
     freeze: true,
   });
   return {
-    ctx,
-    client,
-    as: (username, ...groups) => clientAs(transport, username, groups),
-    pass: (ms) => delay(ms),
-    until: async (condition, what) => {
-      for (const endMs = performance.now() + limitMs; !(await condition()); await delay(50))
-        if (performance.now() > endMs) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
-    },
+    ...world,
     close: async () => {
       cancel();
       await simulation.stopped;

@@ -1,12 +1,10 @@
 /** Our controllers and simulated nodes on a real kube-apiserver: the same suites as on the embedded server. */
 import { execFile } from 'node:child_process';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { background, withCancel } from '@polyanthus/ground-base/context';
 import { systemRandom } from '@polyanthus/ground-base/random';
 import { createTransport } from '@polyanthus/ground-http/node-client';
-import { createClient } from '@polyanthus/kube-client/rest';
 import { startSimulation } from '@polyanthus/kube-sim/simulation';
 import { startControlPlane } from '../../../lab/src/control-plane.ts';
 import { binary, whyNotReal } from '../../../lab/src/parts.ts';
@@ -21,7 +19,7 @@ import { namespaceSuite } from './namespace/testing.ts';
 import { startControllers } from './start.ts';
 import { quotaSuite } from './quota/testing.ts';
 import { statefulSetSuite } from './statefulset/testing.ts';
-import { clientAs, deploymentOf, freshNamespace, testBehaviours, type World } from './testing.ts';
+import { deploymentOf, freshNamespace, realWorld, testBehaviours, type World } from './testing.ts';
 
 const why = whyNotReal(['etcd', '3.7.0'], ['kube-apiserver', '1.37.2']);
 const limitMs = 50_000;
@@ -44,7 +42,8 @@ describe.skipIf(why !== undefined)(`a real API server${why === undefined ? '' : 
       tls: { ca: plane.caPem },
       headers: async () => ({ authorization: `Bearer ${plane.adminToken}` }),
     });
-    const client = createClient(transport);
+    const world = realWorld(ctx, transport, limitMs);
+    const { client } = world;
     const controllers = startControllers(ctx, {
       client,
       random: systemRandom,
@@ -64,17 +63,7 @@ describe.skipIf(why !== undefined)(`a real API server${why === undefined ? '' : 
       await transport.close();
       await plane.stop();
     };
-    return {
-      ctx,
-      client,
-      as: (username, ...groups) => clientAs(transport, username, groups),
-      pass: (ms) => delay(ms),
-      until: async (condition, what) => {
-        for (const endMs = performance.now() + limitMs; !(await condition()); await delay(50)) {
-          if (performance.now() > endMs) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
-        }
-      },
-    };
+    return world;
   }
 
   deploymentSuite('a real kube-apiserver', open);

@@ -1,4 +1,5 @@
 /** Fixtures for tests of controllers: a world to run them in (embedded server or real one), and small objects. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Context } from '@polyanthus/ground-base/context';
 import { hasCode } from '@polyanthus/ground-base/errors';
 import type { Transport } from '@polyanthus/ground-http/message';
@@ -19,6 +20,20 @@ export interface World {
   pass(ms: number): Promise<void>;
   /** The API as somebody else sees it. */
   as(username: string, ...groups: readonly string[]): KubeClient;
+}
+
+/** A world by the clock on the wall: what is waited for comes within `limitMs`. */
+export function realWorld(ctx: Context, transport: Transport, limitMs: number): World {
+  return {
+    ctx,
+    client: createClient(transport),
+    as: (username, ...groups) => clientAs(transport, username, groups),
+    pass: (ms) => delay(ms),
+    until: async (condition, what) => {
+      for (const endMs = performance.now() + limitMs; !(await condition()); await delay(50))
+        if (performance.now() > endMs) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
+    },
+  };
 }
 
 /** The same API for somebody else: the transport's own user must be allowed to impersonate. */

@@ -7,9 +7,14 @@ interface Conditioned {
   };
 }
 
+/** True, False or Unknown, as the condition Ready says; undefined without it. */
+export function readyStatus({ status }: Conditioned): string | undefined {
+  return status?.conditions?.find((one) => one.type === 'Ready')?.status;
+}
+
 /** Whether the condition Ready is True. */
-export function isReady({ status }: Conditioned): boolean {
-  return status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false;
+export function isReady(of: Conditioned): boolean {
+  return readyStatus(of) === 'True';
 }
 
 /** Ready, and not about to go. */

@@ -1,11 +1,10 @@
 /** A plan by its stages, lanes and steps, as the engine's session goes through it: a window of lanes slides. */
 import type { DrainRules } from '@polyanthus/engine-drain/filters';
-import type { DrainParameters, StepEffect } from '@polyanthus/engine-runbook/effects';
+import { inOtherHands, type DrainParameters, type StepEffect } from '@polyanthus/engine-runbook/effects';
 import type { ParameterValues } from '@polyanthus/engine-runbook/parameters';
 import { stepKey, type PlannedStage, type PlannedStep } from '@polyanthus/engine-runbook/plan';
 import { numberOf, type StepDefinition } from '@polyanthus/engine-runbook/runbook';
 import { finding } from '../finding.ts';
-import { inOtherHands } from '../hands.ts';
 import type { NodeState } from '../model/node.ts';
 import type { PodState } from '../model/pod.ts';
 import type { Workload } from '../model/workload.ts';
